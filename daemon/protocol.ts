@@ -1,0 +1,199 @@
+/**
+ * What Truecast says to the outside: the JSON of the HTTP API and of the WebSocket.
+ * The OpenAPI document is generated from these schemas; dashboard and extension take their types from here (types only).
+ */
+import { type Static, type TSchema, Type } from "typebox";
+
+const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const Probability = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
+const Timestamp = (description: string) => Type.Integer({ minimum: 0, description: `${description} Milliseconds since the Unix epoch.` });
+
+export const Verdict = Type.Union(
+  [
+    Type.Object({
+      kind: Type.Union([Type.Literal("authentic"), Type.Literal("uncertain"), Type.Literal("suspicious"), Type.Literal("manipulated")]),
+      score: Probability("Calibrated probability of manipulation."),
+      frames: Type.Union([Type.Literal(40), Type.Literal(60), Type.Literal(80), Type.Literal(100)], { description: "Slots behind the score; under 100 is provisional." }),
+      coverage: Probability("Share of the window that held a usable crop."),
+    }),
+    Type.Object({
+      kind: Type.Literal("unscored"),
+      reason: Type.String({ description: "Why there is no verdict; see docs/glossary.md." }),
+      score: Nullable(Probability("Last raw score, for display only; never a verdict.")),
+    }),
+  ],
+  { $id: "Verdict" },
+);
+export type Verdict = Static<typeof Verdict>;
+
+/** Box as fractions of the picture, so that it fits any thumbnail. */
+export const NormalizedBox = Type.Object({ x: Type.Number(), y: Type.Number(), width: Type.Number(), height: Type.Number() });
+
+export const Track = Type.Object(
+  {
+    id: Type.Integer({ minimum: 1, description: "Unique within its stream." }),
+    box: NormalizedBox,
+    verdict: Verdict,
+    firstSeenAt: Timestamp("When the track began."),
+    lastSeenAt: Timestamp("When the face was last seen."),
+  },
+  { $id: "Track" },
+);
+export type Track = Static<typeof Track>;
+
+export const STREAM_STATES = ["waiting", "starting", "live", "stalled", "reconnecting", "failed"] as const;
+export const StreamState = Type.Union(
+  [
+    Type.Literal("waiting", { description: "Configured; no publisher yet." }),
+    Type.Literal("starting", { description: "A publisher is connected; no frame decoded yet." }),
+    Type.Literal("live", { description: "Frames arrive." }),
+    Type.Literal("stalled", { description: "The publisher or the decoder delivers nothing; recovery is under way." }),
+    Type.Literal("reconnecting", { description: "The publisher is gone; its path, tracks and windows are kept for the grace time." }),
+    Type.Literal("failed", { description: "Cannot go on without a change; stateReason says why." }),
+  ],
+  { $id: "StreamState" },
+);
+export type StreamState = Static<typeof StreamState>;
+
+export const Stream = Type.Object(
+  {
+    name: Type.String({ description: "Name from the configuration; never the stream key." }),
+    state: StreamState,
+    stateReason: Nullable(Type.Object({ code: Type.String({ description: "Code of docs/errors.md." }), message: Type.String() })),
+    stateSince: Timestamp("When the state began."),
+    publisher: Nullable(
+      Type.Object({
+        protocol: Type.Literal("rtmp"),
+        videoCodec: Nullable(Type.String()),
+        widthPx: Nullable(Type.Integer()),
+        heightPx: Nullable(Type.Integer()),
+        connectedAt: Timestamp("When it began to publish."),
+        bitrateKbps: Nullable(Type.Number({ description: "Video bit rate over the last seconds." })),
+      }),
+    ),
+    verdict: Verdict,
+    tracks: Type.Array(Track),
+    analysedFps: Type.Number({ description: "Frames analysed a second, over the last five seconds." }),
+    samplingFps: Type.Number({ description: "Frames a second aimed at; below 10 under overload." }),
+    frameAgeMs: Nullable(Type.Number({ description: "Decode to score of the newest scored frame, milliseconds." })),
+    frames: Type.Object({ decoded: Type.Integer(), discarded: Type.Integer(), lost: Type.Integer() }),
+    facelessSeconds: Type.Number({ description: "Time since a usable face was last seen while live; 0 while one is seen." }),
+    thumbnailPtsMs: Nullable(Type.Number({ description: "Changes with each new thumbnail." })),
+    firingAlerts: Type.Integer({ minimum: 0 }),
+  },
+  { $id: "Stream" },
+);
+export type Stream = Static<typeof Stream>;
+
+/** One point of the score line. */
+export const ScorePoint = Type.Object(
+  {
+    at: Timestamp("When the score was given."),
+    ptsMs: Type.Number(),
+    track: Type.Integer({ minimum: 1 }),
+    frames: Type.Integer({ description: "40, 60, 80 or 100." }),
+    score: Probability("Probability of manipulation."),
+    coverage: Probability("Share of the window that held a usable crop."),
+  },
+  { $id: "ScorePoint" },
+);
+export type ScorePoint = Static<typeof ScorePoint>;
+
+export const StreamDetail = Type.Object({ stream: Stream, scores: Type.Array(ScorePoint, { description: "Last ten minutes, oldest first." }) }, { $id: "StreamDetail" });
+export type StreamDetail = Static<typeof StreamDetail>;
+
+export const AlertState = Type.Union([Type.Literal("pending"), Type.Literal("firing"), Type.Literal("resolved")], { $id: "AlertState" });
+export type AlertState = Static<typeof AlertState>;
+
+export const Alert = Type.Object(
+  {
+    id: Type.String({ format: "uuid" }),
+    stream: Type.String(),
+    track: Type.Integer({ minimum: 1 }),
+    rule: Type.Literal("manipulated-face"),
+    state: AlertState,
+    resolution: Nullable(Type.Union([Type.Literal("score-fell"), Type.Literal("track-ended"), Type.Literal("stream-ended"), Type.Literal("daemon-restarted")])),
+    pendingAt: Timestamp("When the score first crossed the threshold."),
+    firingAt: Nullable(Timestamp("When the dwell time was over.")),
+    resolvedAt: Nullable(Timestamp("When it ended.")),
+    score: Probability("Latest score."),
+    peakScore: Probability("Highest score so far."),
+    threshold: Probability("Threshold in force."),
+    model: Type.Object({ name: Type.String(), sha256: Type.String(), scripted: Type.Boolean({ description: "True: raised by the scripted stand-in, not by a detector." }) }),
+  },
+  { $id: "Alert" },
+);
+export type Alert = Static<typeof Alert>;
+
+export const ModelCard = Type.Object(
+  {
+    name: Type.String(),
+    kind: Type.Union([Type.Literal("cnn-lstm"), Type.Literal("scripted")]),
+    trained: Type.Boolean(),
+    sha256: Type.String(),
+    description: Type.String(),
+    licence: Type.String(),
+    training: Type.String({ description: "How and on what it was trained." }),
+    accuracy: Nullable(Type.Record(Type.String(), Type.Number())),
+    inputSizePx: Type.Integer(),
+    window: Type.Integer(),
+    hop: Type.Integer(),
+    bands: Type.Object({ uncertain: Type.Number(), suspicious: Type.Number(), manipulated: Type.Number(), hysteresis: Type.Number() }),
+    provider: Nullable(Type.String({ description: "Execution provider in use: cpu, cuda, webgpu or none; null while inference is down." })),
+  },
+  { $id: "ModelCard" },
+);
+export type ModelCard = Static<typeof ModelCard>;
+
+export const SystemStatus = Type.Object(
+  {
+    version: Type.String(),
+    startedAt: Timestamp("Start of the daemon."),
+    rtmpUrl: Type.String({ description: "Where publishers connect, without key." }),
+    components: Type.Record(
+      Type.String(),
+      Type.Object({ state: Type.Union([Type.Literal("ready"), Type.Literal("starting"), Type.Literal("down")]), restarts: Type.Integer(), message: Nullable(Type.String()) }),
+      { description: "ingest, analysis-N, inference, store." },
+    ),
+    samplingFps: Type.Number(),
+    capacity: Type.Object({ streams: Type.Integer(), maxStreams: Type.Integer() }),
+  },
+  { $id: "SystemStatus" },
+);
+export type SystemStatus = Static<typeof SystemStatus>;
+
+/** RFC 9457 problem details. */
+export const Problem = Type.Object(
+  { type: Type.String(), title: Type.String(), status: Type.Integer(), detail: Type.String(), code: Type.String() },
+  { $id: "Problem" },
+);
+export type Problem = Static<typeof Problem>;
+
+/** WebSocket close code for a client that reads too slowly (RFC 6455 section 7.4.1: 1013, try again later). */
+export const SLOW_CLIENT_CLOSE_CODE = 1013;
+
+/**
+ * Server to client. `seq` rises by one with each numbered message of a run; `run` names the daemon's run.
+ * A client reconnects with `?run=…&since=…`: it gets what it missed, or a new snapshot when that is no longer kept.
+ */
+export const ServerMessage = Type.Union(
+  [
+    Type.Object({
+      type: Type.Literal("snapshot"),
+      run: Type.String(),
+      seq: Type.Integer({ minimum: 0 }),
+      system: SystemStatus,
+      model: ModelCard,
+      streams: Type.Array(Stream),
+      alerts: Type.Array(Alert, { description: "Newest first, at most 100." }),
+    }),
+    Type.Object({ type: Type.Literal("resumed"), run: Type.String(), seq: Type.Integer() }),
+    Type.Object({ type: Type.Literal("stream"), seq: Type.Integer(), stream: Stream }),
+    Type.Object({ type: Type.Literal("score"), seq: Type.Integer(), stream: Type.String(), point: ScorePoint }),
+    Type.Object({ type: Type.Literal("alert"), seq: Type.Integer(), alert: Alert }),
+    Type.Object({ type: Type.Literal("model"), seq: Type.Integer(), model: ModelCard }),
+    Type.Object({ type: Type.Literal("system"), seq: Type.Integer(), system: SystemStatus }),
+  ],
+  { $id: "ServerMessage" },
+);
+export type ServerMessage = Static<typeof ServerMessage>;

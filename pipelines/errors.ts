@@ -1,0 +1,60 @@
+/** The one error class of Truecast and the one table of its codes: docs, metric labels and tests read this table. */
+
+export const ERROR_CODES = {
+  // Configuration and start-up.
+  "config-invalid": "The configuration does not match its schema.",
+  "port-in-use": "A port that should be listened on is taken by another process.",
+  "setup-incomplete": "A program or file that Truecast needs is missing.",
+  // Publishing.
+  "key-unknown": "The stream key matches no configured stream.",
+  "path-refused": "The application or stream name does not match the allowed pattern.",
+  "publisher-exists": "Another publisher holds this stream path.",
+  "publisher-stalled": "The publisher sends no media but keeps its connection open.",
+  "protocol-violation": "The client sent bytes that are not valid RTMP, or went past a cap.",
+  "play-refused": "Playing is not offered; this port takes publishers only.",
+  "codec-unsupported": "The video codec cannot be decoded here.",
+  "no-video": "The publisher sends no video.",
+  "capacity-reached": "No more streams are admitted with the measured capacity.",
+  "ingest-restarted": "The ingest process ended unexpectedly and was started again.",
+  // Decoding.
+  "input-not-found": "The file does not exist or cannot be read.",
+  "input-empty": "The file holds no bytes.",
+  "input-not-media": "The input holds no video that ffmpeg can decode.",
+  "picture-size-refused": "The picture is too small or too large to analyse.",
+  "decoder-stalled": "The decoder delivered no frame within its time.",
+  "decoder-exited": "The decoder ended unexpectedly.",
+  "decoder-storm": "The decoder was restarted too often and waits before the next try.",
+  // Models and inference.
+  "model-invalid": "The model folder does not match its manifest.",
+  "model-hash-mismatch": "A graph's SHA-256 differs from the manifest's.",
+  "model-not-found": "There is no model folder with this name.",
+  "provider-unavailable": "The requested inference provider does not load on this machine.",
+  "inference-unavailable": "The inference process is not running.",
+  "inference-failed": "The inference process answered with an error.",
+  "overload": "Work was left out because the machine is past its capacity.",
+  // Interfaces and store.
+  "not-found": "There is no such resource.",
+  "request-invalid": "The request does not match its schema.",
+  "unauthorized": "A token is required.",
+  "forbidden": "The Origin or Host of the request is not allowed.",
+  "store-failed": "The alert store could not commit.",
+  "internal": "A defect in Truecast.",
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** An error a user or operator may meet. `code` is stable; `message` names what and where. */
+export class TruecastError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "TruecastError";
+    this.code = code;
+  }
+}
+
+/** The code of a thrown value; anything that is not a TruecastError is a defect. */
+export function errorCodeOf(error: unknown): ErrorCode {
+  return error instanceof TruecastError ? error.code : "internal";
+}
