@@ -125,6 +125,28 @@ export const Alert = Type.Object(
 );
 export type Alert = Static<typeof Alert>;
 
+export const StreamList = Type.Object({ streams: Type.Array(Stream) }, { $id: "StreamList" });
+export type StreamList = Static<typeof StreamList>;
+
+/** Query of `GET /api/v1/alerts`. */
+export const AlertQuery = Type.Object(
+  {
+    stream: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: "Only alerts of this stream." })),
+    state: Type.Optional(AlertState),
+    since: Type.Optional(Timestamp("Only alerts whose score first crossed the threshold at or after this time.")),
+    limit: Type.Integer({ minimum: 1, maximum: 500, default: 100, description: "Alerts in one page." }),
+    cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: "`nextCursor` of the page before; opaque." })),
+  },
+  { additionalProperties: false },
+);
+export type AlertQuery = Static<typeof AlertQuery>;
+
+export const AlertPage = Type.Object(
+  { alerts: Type.Array(Alert, { description: "Newest first." }), nextCursor: Nullable(Type.String({ description: "Cursor of the next page; null on the last one." })) },
+  { $id: "AlertPage" },
+);
+export type AlertPage = Static<typeof AlertPage>;
+
 export const ModelCard = Type.Object(
   {
     name: Type.String(),
@@ -161,6 +183,15 @@ export const SystemStatus = Type.Object(
   { $id: "SystemStatus" },
 );
 export type SystemStatus = Static<typeof SystemStatus>;
+
+export const Liveness = Type.Object({ status: Type.Literal("alive") }, { $id: "Liveness" });
+export type Liveness = Static<typeof Liveness>;
+
+export const Readiness = Type.Object(
+  { ready: Type.Boolean(), reasons: Type.Array(Type.String(), { description: "Why it is not ready, one sentence each; empty when it is." }) },
+  { $id: "Readiness" },
+);
+export type Readiness = Static<typeof Readiness>;
 
 /** RFC 9457 problem details. */
 export const Problem = Type.Object(
