@@ -1,0 +1,96 @@
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { ConfigError, loadConfig, overridableKeys } from "./load.ts";
+import { renderDefaultYaml, renderJsonSchema, renderReference } from "./render.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "truecast-config-"));
+let files = 0;
+
+function yaml(text: string): string {
+  const file = join(folder, `${files++}.yaml`);
+  writeFileSync(file, text);
+  return file;
+}
+
+function problemsOf(text: string, environment = {}): readonly string[] {
+  try {
+    loadConfig({ file: yaml(text), environment });
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+test("without a file every key has its default", () => {
+  const { config, streams, token } = loadConfig({});
+  expect(config.rtmp.port).toBe(1935);
+  expect(config.http.host).toBe("127.0.0.1");
+  expect(streams).toEqual([]);
+  expect(token).toBeNull();
+});
+
+test("the shipped default.yaml is the schema's defaults and nothing else", () => {
+  const path = new URL("./default.yaml", import.meta.url);
+  expect(readFileSync(path, "utf8")).toBe(renderDefaultYaml());
+  expect(loadConfig({ file: path.pathname }).config).toEqual(loadConfig({}).config);
+});
+
+test("the JSON Schema and the reference page are those of the schema in force", () => {
+  expect(readFileSync(new URL("./schema.json", import.meta.url), "utf8")).toBe(renderJsonSchema());
+  expect(readFileSync(new URL("../docs/configuration.md", import.meta.url), "utf8")).toBe(renderReference(overridableKeys()));
+});
+
+test.each([
+  ["an unknown key, with the nearest known one", "rtmp: { prot: 1 }", "unknown key `rtmp.prot` (did you mean `rtmp.port`?)"],
+  ["a number out of range", "rtmp: { port: 99999 }", "`rtmp.port` is 99999 but must be <= 65535"],
+  ["a wrong type", "http: { host: 7 }", "`http.host` is 7 but must be string"],
+  ["a word that is not among the allowed ones", "inference: { provider: gpu }", '`inference.provider` is "gpu" but must be "auto" or "cpu" or "cuda" or "webgpu"'],
+  ["a nullable number out of range", "alerts: { threshold: 2 }", "`alerts.threshold` is 2 but must be number from 0 to 1 or null"],
+  ["a stream without a name", "streams: [{ key: abcdefgh }]", "`streams[0].name` is missing"],
+  ["a stream name that could be a path", "streams: [{ name: ../x, key: abcdefgh }]", '`streams[0].name` is "../x" but must match pattern "^[a-z0-9][a-z0-9_-]{0,63}$"'],
+  ["a stream without a key", "streams: [{ name: a }]", '`streams[0]` ("a") must have exactly one of key and keyFile'],
+  ["a key file that is missing", "streams: [{ name: a, keyFile: none }]", '`streams[0].keyFile` is "none" but the file cannot be read (ENOENT)'],
+])("%s is named with key, value and rule", (_, text, problem) => {
+  expect(problemsOf(text)).toEqual([problem]);
+});
+
+test("every problem is told at once", () => {
+  expect(problemsOf("rtmp: { port: -1 }\nnonsense: 1")).toHaveLength(2);
+});
+
+test("a stream key never appears in a message", () => {
+  const problems = problemsOf("streams: [{ name: a, key: 'se cret' }]");
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toContain("streams[0].key` is (hidden)");
+  expect(problems.join()).not.toContain("se cret");
+});
+
+test("two streams with one name or one key are refused without showing the key", () => {
+  const problems = problemsOf("streams: [{ name: a, key: abcdefgh }, { name: a, key: abcdefgh }]");
+  expect(problems).toEqual(['`streams[1].name` is "a" but names must be unique', '`streams[1]` ("a") has the same key as "a" but keys must be unique']);
+});
+
+test("a key is read from its file, relative to the configuration", () => {
+  writeFileSync(join(folder, "a.key"), "abcdefgh12\n");
+  expect(loadConfig({ file: yaml("streams: [{ name: a, keyFile: a.key }]") }).streams).toMatchObject([{ name: "a", key: "abcdefgh12" }]);
+});
+
+test("environment variables override the file", () => {
+  const { config } = loadConfig({ file: yaml("rtmp: { port: 1 }"), environment: { TRUECAST_RTMP_PORT: "2", TRUECAST_HTTP_ALLOWED_HOSTS: "[a.example]", TRUECAST_DATA_DIR: "/tmp/x", PATH: "/" } });
+  expect(config.rtmp.port).toBe(2);
+  expect(config.http.allowedHosts).toEqual(["a.example"]);
+  expect(config.dataDir).toBe("/tmp/x");
+});
+
+test("an environment variable that names no key is an error, not a silence", () => {
+  expect(problemsOf("", { TRUECAST_RTMP_PROT: "2" })).toEqual(["environment variable TRUECAST_RTMP_PROT names no configuration key (did you mean `TRUECAST_RTMP_PORT`?)"]);
+});
+
+test("a missing file and a file that is not YAML are named", () => {
+  expect(() => loadConfig({ file: join(folder, "absent.yaml") })).toThrow(/absent\.yaml: cannot be read \(ENOENT\)/);
+  expect(problemsOf("a: [")[0]).toMatch(/at line 1/);
+  expect(problemsOf("- 1")).toEqual(["the file must hold a mapping of keys"]);
+});

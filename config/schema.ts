@@ -1,0 +1,101 @@
+/** The one schema of the configuration: types, defaults, ranges, config/default.yaml, its JSON Schema and its reference page come from here. */
+import { type Static, type TProperties, type TSchema, Type } from "typebox";
+
+const section = <P extends TProperties>(description: string, properties: P) => Type.Object(properties, { description, additionalProperties: false, default: {} });
+const milliseconds = (value: number, minimum: number, maximum: number, description: string) =>
+  Type.Integer({ default: value, minimum, maximum, description: `${description} Milliseconds.` });
+const probability = (value: number, description: string) => Type.Number({ default: value, minimum: 0, maximum: 1, description });
+const nullable = <T extends TSchema>(schema: T, description: string) => Type.Union([schema, Type.Null()], { default: null, description });
+const port = (value: number, description: string) => Type.Integer({ default: value, minimum: 0, maximum: 65_535, description });
+const host = (description: string) => Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 255, description });
+
+/** Stream names are shown, stored and used as metric labels; they are never file names. */
+export const STREAM_NAME_PATTERN = "^[a-z0-9][a-z0-9_-]{0,63}$";
+/** Stream keys travel in URLs typed by people. */
+export const STREAM_KEY_PATTERN = "^[A-Za-z0-9_-]{8,128}$";
+
+const AlertOverrides = Type.Object(
+  {
+    enabled: Type.Optional(Type.Boolean({ description: "false: scores are shown, no alert is raised." })),
+    threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: "Score from which an alert becomes pending." })),
+    dwellMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000, description: "Time above the threshold before it fires. Milliseconds." })),
+    coolDownMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000, description: "After an alert ends, time in which the same face raises no second one. Milliseconds." })),
+  },
+  { additionalProperties: false, description: "Overrides of `alerts` for this stream." },
+);
+
+const StreamEntry = Type.Object(
+  {
+    name: Type.String({ pattern: STREAM_NAME_PATTERN, description: "Name shown everywhere, unique." }),
+    key: Type.Optional(Type.String({ pattern: STREAM_KEY_PATTERN, description: "Secret stream key; the publisher sends rtmp://host/live/<key>. Better: keyFile." })),
+    keyFile: Type.Optional(Type.String({ minLength: 1, description: "File whose first line is the stream key." })),
+    alerts: Type.Optional(AlertOverrides),
+  },
+  { additionalProperties: false },
+);
+
+export const ConfigSchema = section("Truecast's configuration. Environment variables override single keys: TRUECAST_HTTP_PORT=8080 sets http.port.", {
+  dataDir: Type.String({ default: "var", minLength: 1, description: "Folder for the alert store and for keys and tokens that Truecast generates; relative to the working folder." }),
+  streams: Type.Array(StreamEntry, {
+    default: [],
+    maxItems: 256,
+    description: "Streams that may be published, each with its own secret key. Empty: one stream `studio` with a generated key, printed at the first start.",
+  }),
+  http: section("HTTP API, WebSocket, metrics and dashboard.", {
+    host: host("Address to listen on. Anything but loopback demands a token."),
+    port: port(8480, "TCP port; 0 picks a free one."),
+    tokenFile: nullable(Type.String({ minLength: 1 }), "File whose first line is the access token. Absent and not on loopback: one is generated into dataDir and printed."),
+    allowedHosts: Type.Array(Type.String({ minLength: 1 }), { default: [], description: "Further names that the Host header may carry, for use behind a proxy." }),
+    allowedOrigins: Type.Array(Type.String({ minLength: 1 }), { default: [], description: "Further origins whose pages may open the WebSocket." }),
+    maxWebSocketClients: Type.Integer({ default: 1_000, minimum: 1, maximum: 100_000, description: "Dashboards and other live clients at one time." }),
+    webSocketBufferBytes: Type.Integer({ default: 1_048_576, minimum: 65_536, maximum: 67_108_864, description: "Unsent bytes after which a slow client is dropped with close code 1013." }),
+  }),
+  rtmp: section("RTMP ingest.", {
+    host: host("Address to listen on."),
+    port: port(1935, "TCP port; 0 picks a free one."),
+    maxConnections: Type.Integer({ default: 64, minimum: 1, maximum: 4_096, description: "Open connections at one time, publishing or not." }),
+    stallMs: milliseconds(8_000, 1_000, 60_000, "A publisher that sends nothing for this long is reported, and ended when it goes on as long again."),
+    graceMs: milliseconds(15_000, 0, 600_000, "How long a stream's path, tracks and windows wait for a publisher that went away."),
+  }),
+  decode: section("One ffmpeg a stream.", {
+    maxHeightPx: Type.Integer({ default: 720, minimum: 144, maximum: 2_160, description: "Taller pictures are scaled down to this before faces are looked for." }),
+    frameTimeoutMs: milliseconds(3_000, 500, 30_000, "A decoder that takes packets but gives no frame for this long is restarted."),
+  }),
+  faces: section("Finding and following faces.", {
+    maxFaces: Type.Integer({ default: 8, minimum: 1, maximum: 32, description: "Faces followed in one stream, the biggest first." }),
+    minFacePx: Type.Integer({ default: 40, minimum: 16, maximum: 512, description: "Smaller faces are not scored." }),
+    facelessAfterMs: milliseconds(2_000, 500, 60_000, "A face not seen for this long ends its track."),
+  }),
+  analysis: section("Processes that decode, detect and track.", {
+    workers: Type.Integer({ default: 0, minimum: 0, maximum: 64, description: "Number of analysis processes; 0 is one a core, at most 8." }),
+    maxStreams: Type.Integer({ default: 16, minimum: 1, maximum: 256, description: "Streams published at one time; more are refused." }),
+  }),
+  inference: section("The model and where it runs.", {
+    model: Type.String({ default: "edge", pattern: "^[a-z0-9][a-z0-9._-]{0,63}$", description: "Folder name under models/. `scripted` is a labelled stand-in for demos that detects nothing." }),
+    modelsDir: nullable(Type.String({ minLength: 1 }), "Folder of model folders; null is the one shipped with Truecast."),
+    provider: Type.Union([Type.Literal("auto"), Type.Literal("cpu"), Type.Literal("cuda"), Type.Literal("webgpu")], {
+      default: "auto",
+      description: "Execution provider. `auto` takes CUDA where it loads and else the CPU; any other that does not load is an error.",
+    }),
+    threads: Type.Integer({ default: 0, minimum: 0, maximum: 256, description: "CPU threads of one inference; 0 is one a core." }),
+    maxBatch: Type.Integer({ default: 16, minimum: 1, maximum: 256, description: "Crops in one batch across all streams." }),
+  }),
+  alerts: section("When a score becomes an alert.", {
+    threshold: nullable(Type.Number({ minimum: 0, maximum: 1 }), "Score from which an alert becomes pending; null is the model's own lower edge of `manipulated`."),
+    hysteresis: probability(0.05, "How far under the threshold the score must fall before an alert can end."),
+    dwellMs: milliseconds(2_000, 0, 600_000, "Time above the threshold before an alert fires."),
+    resolveMs: milliseconds(5_000, 0, 600_000, "Time below the threshold before a firing alert is resolved."),
+    coolDownMs: milliseconds(60_000, 0, 86_400_000, "After an alert ends, time in which the same face raises no second one."),
+    minFrames: Type.Union([Type.Literal(40), Type.Literal(60), Type.Literal(80), Type.Literal(100)], { default: 100, description: "Frames that must stand behind a score before it counts for alerts." }),
+  }),
+  store: section("The alert store (SQLite).", {
+    retentionDays: Type.Integer({ default: 90, minimum: 1, maximum: 3_650, description: "Resolved alerts older than this are removed." }),
+  }),
+  log: section("Structured logs on standard output.", {
+    level: Type.Union([Type.Literal("debug"), Type.Literal("info"), Type.Literal("warn"), Type.Literal("error"), Type.Literal("silent")], { default: "info", description: "Least severe level that is written." }),
+  }),
+});
+
+/** The configuration as it is in force, defaults filled in. */
+export type Config = Static<typeof ConfigSchema>;
+export type StreamConfig = Static<typeof StreamEntry>;

@@ -1,0 +1,69 @@
+import pino from "pino";
+import { expect, test, vi } from "vitest";
+import { type ChildState, type RestartCause, startSupervisedChild } from "./supervised-child.ts";
+
+type Info = { pid: number };
+type Command = { type: "echo" } | { type: "exit"; code: number } | { type: "hang" };
+
+async function start(init: { fail?: boolean } = {}) {
+  const states: ChildState<Info>[] = [];
+  const causes: RestartCause[] = [];
+  const messages: { type: string }[] = [];
+  const child = await startSupervisedChild<{ fail?: boolean }, Info, Command, { type: string }>({
+    name: "echo",
+    entry: new URL("./testing/echo-child.ts", import.meta.url),
+    init: () => init,
+    onMessage: (message) => messages.push(message),
+    onState: (state) => states.push(state),
+    onRestart: (cause) => causes.push(cause),
+    log: pino({ level: "silent" }),
+    heartbeatTimeoutMs: 1_000,
+  });
+  return { child, states, causes, messages };
+}
+
+function pidOf(state: ChildState<Info>): number {
+  if (state.kind !== "ready") throw new Error(`not ready but ${state.kind}`);
+  return state.info.pid;
+}
+
+test("a child that ends is back within a second, and the cause is counted", async () => {
+  const { child, causes, states } = await start();
+  await using _ = child;
+  const before = pidOf(child.state);
+  const killedAt = performance.now();
+  process.kill(before, "SIGKILL");
+  await vi.waitFor(() => expect(states.filter((state) => state.kind === "ready")).toHaveLength(2), { timeout: 5_000, interval: 5 });
+  expect(performance.now() - killedAt).toBeLessThan(1_000);
+  expect(pidOf(child.state)).not.toBe(before);
+  expect(causes).toEqual(["signal"]);
+  expect(child.restarts).toBe(1);
+});
+
+test("a child that stops answering is killed and started again", async () => {
+  const { child, causes } = await start();
+  await using _ = child;
+  child.send({ type: "hang" });
+  await vi.waitFor(() => expect(causes).toEqual(["wedged"]), { timeout: 5_000 });
+  await vi.waitFor(() => expect(child.state.kind).toBe("ready"), { timeout: 5_000 });
+});
+
+test("a first start that fails rejects with the child's own code and message", async () => {
+  await expect(start({ fail: true })).rejects.toMatchObject({ code: "port-in-use", message: "127.0.0.1:1 is taken" });
+});
+
+test("messages to a child that is down are refused, not queued", async () => {
+  const { child } = await start();
+  await child.close();
+  expect(child.send({ type: "echo" })).toBe(false);
+  expect(child.state.kind).toBe("closed");
+});
+
+test("close ends the process and is idempotent", async () => {
+  const { child, messages } = await start();
+  const pid = pidOf(child.state);
+  child.send({ type: "echo" });
+  await vi.waitFor(() => expect(messages).toHaveLength(1));
+  await Promise.all([child.close(), child.close()]);
+  expect(() => process.kill(pid, 0)).toThrow();
+});

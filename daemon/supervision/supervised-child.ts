@@ -1,0 +1,192 @@
+/** Keeps one child process of the daemon running: start, readiness, heartbeat, restart with back-off, orderly end. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Logger } from "pino";
+import { type ErrorCode, ERROR_CODES, TruecastError } from "../../pipelines/errors.ts";
+import { BackOff } from "./back-off.ts";
+
+/** Why a child was started again; the label `cause` of truecast_restarts_total. */
+export const RESTART_CAUSES = ["exit", "signal", "wedged", "start-failed"] as const;
+export type RestartCause = (typeof RESTART_CAUSES)[number];
+
+/** What every child understands besides its own messages. */
+export type ControlMessage<Init> = { readonly type: "init"; readonly options: Init } | { readonly type: "close" };
+
+/** What every child says besides its own messages. */
+export type LifecycleMessage<Info> =
+  | { readonly type: "ready"; readonly info: Info }
+  | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string };
+
+export type ChildState<Info> =
+  | { readonly kind: "starting" }
+  | { readonly kind: "ready"; readonly pid: number; readonly info: Info }
+  | { readonly kind: "down"; readonly cause: RestartCause; readonly message: string }
+  | { readonly kind: "closed" };
+
+export interface SupervisedChildOptions<Init, Info, Out extends { readonly type: string }> {
+  /** For logs and the label `component`. */
+  readonly name: string;
+  readonly entry: URL;
+  /** Called at each start, so that a restarted child gets what is in force by then. */
+  readonly init: () => Init;
+  readonly onMessage: (message: Out) => void;
+  /** Called at every change of state. */
+  readonly onState?: (state: ChildState<Info>) => void;
+  readonly onRestart?: (cause: RestartCause) => void;
+  readonly log: Logger;
+  readonly readyTimeoutMs?: number;
+  /** A child silent for this long is wedged and is killed; children speak once a second. */
+  readonly heartbeatTimeoutMs?: number;
+  readonly closeTimeoutMs?: number;
+}
+
+export interface SupervisedChild<Info, In> extends AsyncDisposable {
+  readonly name: string;
+  readonly state: ChildState<Info>;
+  readonly restarts: number;
+  /** @returns false when the child is not ready; the message is then dropped. */
+  send(message: In): boolean;
+  close(): Promise<void>;
+}
+
+const DEFAULTS = { readyTimeoutMs: 30_000, heartbeatTimeoutMs: 15_000, closeTimeoutMs: 5_000 };
+const BACK_OFF = { firstMs: 200, maxMs: 10_000, healthyAfterMs: 10_000 };
+
+/**
+ * Starts the child and waits until it is ready.
+ * @throws TruecastError when the very first start fails; later ends are restarted without limit of number.
+ */
+export async function startSupervisedChild<Init, Info, In extends { readonly type: string }, Out extends { readonly type: string }>(
+  options: SupervisedChildOptions<Init, Info, Out>,
+): Promise<SupervisedChild<Info, In>> {
+  const { name, log } = options;
+  const limits = { ...DEFAULTS, ...definedOnly(options) };
+  const backOff = new BackOff(BACK_OFF);
+  let state: ChildState<Info> = { kind: "starting" };
+  let child: ChildProcess | undefined;
+  let restarts = 0;
+  let closing: Promise<void> | undefined;
+  let restartTimer: NodeJS.Timeout | undefined;
+  let heartbeatTimer: NodeJS.Timeout | undefined;
+  const first = Promise.withResolvers<void>();
+  let firstSettled = false;
+
+  const setState = (next: ChildState<Info>): void => {
+    state = next;
+    options.onState?.(next);
+  };
+
+  const launch = (): void => {
+    const startedAt = performance.now();
+    let failure: TruecastError | undefined;
+    let killCause: RestartCause | undefined;
+    setState({ kind: "starting" });
+    const launched = fork(fileURLToPath(options.entry), [], { serialization: "advanced", execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    child = launched;
+    const readyTimer = setTimeout(() => {
+      killCause = "start-failed";
+      failure = new TruecastError("internal", `${name} was not ready within ${limits.readyTimeoutMs} ms`);
+      launched.kill("SIGKILL");
+    }, limits.readyTimeoutMs);
+
+    const expectHeartbeat = (): void => {
+      clearTimeout(heartbeatTimer);
+      heartbeatTimer = setTimeout(() => {
+        killCause = "wedged";
+        log.error({ component: name, silentMs: limits.heartbeatTimeoutMs }, "child is silent; killing it");
+        launched.kill("SIGKILL");
+      }, limits.heartbeatTimeoutMs);
+    };
+
+    launched.on("message", (raw) => {
+      const message = raw as Out | LifecycleMessage<Info>;
+      if (isReady<Info>(message)) {
+        clearTimeout(readyTimer);
+        expectHeartbeat();
+        log.info({ component: name, pid: launched.pid, startMs: Math.round(performance.now() - startedAt) }, "child ready");
+        setState({ kind: "ready", pid: launched.pid ?? 0, info: message.info });
+        firstSettled = true;
+        first.resolve();
+      } else if (isFailed(message)) {
+        failure = new TruecastError(message.code in ERROR_CODES ? message.code : "internal", message.message);
+      } else {
+        if (state.kind === "ready") expectHeartbeat();
+        options.onMessage(message as Out);
+      }
+    });
+    // A dying child makes sends fail; its exit tells the story.
+    launched.on("error", (error) => log.warn({ component: name, err: error }, "child process error"));
+    launched.once("exit", (code, signal) => {
+      clearTimeout(readyTimer);
+      clearTimeout(heartbeatTimer);
+      if (closing) return;
+      const cause: RestartCause = killCause ?? (failure ? "start-failed" : signal ? "signal" : "exit");
+      const message = failure?.message ?? `${name} ended with ${signal ? `signal ${signal}` : `exit code ${code}`}`;
+      if (!firstSettled) {
+        firstSettled = true;
+        setState({ kind: "closed" });
+        first.reject(failure ?? new TruecastError("internal", message));
+        return;
+      }
+      restarts++;
+      options.onRestart?.(cause);
+      const delayMs = backOff.next(performance.now() - startedAt);
+      log.error({ component: name, cause, code, signal, delayMs }, `${message}; starting it again`);
+      setState({ kind: "down", cause, message });
+      restartTimer = setTimeout(launch, delayMs);
+    });
+    launched.send({ type: "init", options: options.init() } satisfies ControlMessage<Init>);
+  };
+
+  launch();
+  await first.promise;
+
+  const end = async (): Promise<void> => {
+    clearTimeout(restartTimer);
+    clearTimeout(heartbeatTimer);
+    const last = child;
+    if (last && last.exitCode === null && last.signalCode === null) {
+      const exited = once(last, "exit");
+      if (last.connected) last.send({ type: "close" } satisfies ControlMessage<Init>);
+      const killTimer = setTimeout(() => last.kill("SIGKILL"), limits.closeTimeoutMs);
+      await exited;
+      clearTimeout(killTimer);
+    }
+    setState({ kind: "closed" });
+  };
+
+  const close = (): Promise<void> => (closing ??= end());
+  return {
+    name,
+    get state() {
+      return state;
+    },
+    get restarts() {
+      return restarts;
+    },
+    send(message) {
+      if (state.kind !== "ready" || !child?.connected) return false;
+      child.send(message);
+      return true;
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function isReady<Info>(message: { readonly type: string }): message is { type: "ready"; info: Info } {
+  return message.type === "ready";
+}
+
+function isFailed(message: { readonly type: string }): message is { type: "failed"; code: ErrorCode; message: string } {
+  return message.type === "failed";
+}
+
+function definedOnly(options: { readonly readyTimeoutMs?: number; readonly heartbeatTimeoutMs?: number; readonly closeTimeoutMs?: number }): Partial<typeof DEFAULTS> {
+  return {
+    ...(options.readyTimeoutMs !== undefined && { readyTimeoutMs: options.readyTimeoutMs }),
+    ...(options.heartbeatTimeoutMs !== undefined && { heartbeatTimeoutMs: options.heartbeatTimeoutMs }),
+    ...(options.closeTimeoutMs !== undefined && { closeTimeoutMs: options.closeTimeoutMs }),
+  };
+}

@@ -1,0 +1,25 @@
+/** A child for the supervisor's tests: it answers, ends, hangs or fails as it is told. */
+
+process.on("message", (raw) => {
+  const message = raw as { type: string; options?: { fail?: boolean }; code?: number };
+  switch (message.type) {
+    case "init":
+      if (message.options?.fail) {
+        process.send?.({ type: "failed", code: "port-in-use", message: "127.0.0.1:1 is taken" }, () => process.exit(1));
+        return;
+      }
+      process.send?.({ type: "ready", info: { pid: process.pid } });
+      return;
+    case "echo":
+      process.send?.({ type: "echoed", pid: process.pid });
+      return;
+    case "exit":
+      process.exit(message.code ?? 1);
+      return;
+    case "hang":
+      for (;;);
+    case "close":
+      process.exit(0);
+  }
+});
+process.on("disconnect", () => process.exit(0));
