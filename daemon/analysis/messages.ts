@@ -1,0 +1,68 @@
+/** What the daemon and its analysis processes say to each other (IPC), besides the life-cycle of daemon/supervision. */
+import type { Reason } from "../streams/stream-life.ts";
+import type { DiscardReason, HorizonScore, LossReason, ModelInfo, Verdict } from "../../pipelines/types.ts";
+
+export interface AnalysisOptions {
+  /** Unix socket to listen on; the ingest process connects to it once a publisher. */
+  readonly socketPath: string;
+  readonly inferenceSocketPath: string;
+  readonly model: ModelInfo;
+  readonly decode: { readonly maxHeightPx: number; readonly frameTimeoutMs: number };
+  readonly faces: { readonly maxFaces: number; readonly minFacePx: number; readonly facelessAfterMs: number };
+  readonly samplingDivisor: number;
+  readonly watched: boolean;
+  readonly logLevel: string;
+}
+
+export interface AnalysisInfo {
+  readonly pid: number;
+}
+
+export type AnalysisCommand =
+  /** The stream is over: end its tracks, forget its state. */
+  | { readonly type: "forget"; readonly stream: string }
+  | { readonly type: "sampling"; readonly divisor: number }
+  /** Somebody looks at the dashboard: thumbnails come twice a second instead of every few seconds. */
+  | { readonly type: "watched"; readonly watched: boolean };
+
+export interface FaceReport {
+  readonly trackId: number;
+  /** Fractions of the picture. */
+  readonly box: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+  readonly verdict: Verdict;
+  /** Milliseconds since the Unix epoch. */
+  readonly firstSeenAt: number;
+  readonly lastSeenAt: number;
+}
+
+/** Samples of the last second; bounded by the frames of a second. Milliseconds. */
+export interface StageSamples {
+  readonly detect: readonly number[];
+  readonly track: readonly number[];
+  readonly crop: readonly number[];
+  readonly queue: readonly number[];
+  readonly inference: readonly number[];
+  readonly frameAge: readonly number[];
+}
+
+export interface StreamStats {
+  readonly stream: string;
+  readonly decoded: number;
+  readonly analysed: number;
+  readonly discarded: Partial<Record<DiscardReason, number>>;
+  readonly lost: Partial<Record<LossReason, number>>;
+  readonly discontinuities: number;
+  readonly decodeErrors: number;
+  readonly samples: StageSamples;
+}
+
+export type AnalysisReport =
+  | { readonly type: "picture"; readonly stream: string; readonly widthPx: number; readonly heightPx: number }
+  | { readonly type: "frames-flow"; readonly stream: string }
+  | { readonly type: "decoder-recovering"; readonly stream: string; readonly cause: string; readonly reason: Reason }
+  | { readonly type: "decoder-failed"; readonly stream: string; readonly reason: Reason }
+  | { readonly type: "score"; readonly stream: string; readonly trackId: number; readonly ptsMs: number; readonly score: HorizonScore; readonly frameAgeMs: number }
+  | { readonly type: "track-ended"; readonly stream: string; readonly trackId: number }
+  | { readonly type: "view"; readonly stream: string; readonly ptsMs: number; readonly verdict: Verdict; readonly faces: readonly FaceReport[] }
+  | { readonly type: "thumbnail"; readonly stream: string; readonly ptsMs: number; readonly jpeg: Uint8Array }
+  | { readonly type: "stats"; readonly streams: readonly StreamStats[]; readonly rssBytes: number };

@@ -1,0 +1,52 @@
+/** Decides how often faces are sampled under load: evenly for all streams, 10 → 5 → 2.5 frames a second, and back when there is room. */
+import { SAMPLE_RATE_HZ } from "../../pipelines/types.ts";
+
+export type SamplingDivisor = 1 | 2 | 4;
+
+export interface LoadSample {
+  /** Crops handed to inference in the last second. */
+  readonly crops: number;
+  /** Of these, left out because the queue was full. */
+  readonly discarded: number;
+  /** Age of the oldest waiting crop, milliseconds. */
+  readonly oldestWaitMs: number;
+  /** Share of the last second in which the model ran, 0..1. */
+  readonly busyRatio: number;
+}
+
+/** Seconds of trouble before sampling falls, and of calm before it rises: quick to yield, slow to trust. */
+const SECONDS_TO_FALL = 2;
+const SECONDS_TO_RISE = 15;
+const OVERLOADED_WAIT_MS = 400;
+/** Twice the crops must fit into what is free before the rate doubles. */
+const CALM_BUSY_RATIO = 0.42;
+
+/** Feed it once a second. */
+export class SamplingControl {
+  #divisor: SamplingDivisor = 1;
+  #troubled = 0;
+  #calm = 0;
+
+  get divisor(): SamplingDivisor {
+    return this.#divisor;
+  }
+
+  get samplingFps(): number {
+    return SAMPLE_RATE_HZ / this.#divisor;
+  }
+
+  /** @returns true when the divisor changed. */
+  update(load: LoadSample): boolean {
+    const troubled = load.discarded > 0 || load.oldestWaitMs > OVERLOADED_WAIT_MS;
+    const calm = !troubled && load.busyRatio < CALM_BUSY_RATIO;
+    this.#troubled = troubled ? this.#troubled + 1 : 0;
+    this.#calm = calm ? this.#calm + 1 : 0;
+    const before = this.#divisor;
+    if (this.#troubled >= SECONDS_TO_FALL && this.#divisor < 4) this.#divisor = this.#divisor === 1 ? 2 : 4;
+    else if (this.#calm >= SECONDS_TO_RISE && this.#divisor > 1) this.#divisor = this.#divisor === 4 ? 2 : 1;
+    if (this.#divisor === before) return false;
+    this.#troubled = 0;
+    this.#calm = 0;
+    return true;
+  }
+}

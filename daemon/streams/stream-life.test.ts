@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import { isOver, nextLife, type Reason, type StreamEvent, type StreamLife } from "./stream-life.ts";
+
+const waiting: StreamLife = { kind: "waiting", reason: null };
+const session = { sessionId: "s1", connectedAt: 1 };
+const closed: Reason = { code: "publisher-stalled", message: "closed" };
+const clock = { nowMs: 1_000, graceMs: 15_000 };
+
+function after(...events: StreamEvent[]): StreamLife {
+  return events.reduce((life, event) => nextLife(life, event, clock), waiting);
+}
+
+test("a publisher is starting until its first frame, then live", () => {
+  expect(after({ kind: "published", session }).kind).toBe("starting");
+  expect(after({ kind: "published", session }, { kind: "frame" })).toEqual({ kind: "live", session });
+});
+
+test("a lost publisher is waited for until its grace time is over", () => {
+  const lost = after({ kind: "published", session }, { kind: "frame" }, { kind: "publisher-lost", sessionId: "s1", reason: closed });
+  expect(lost).toEqual({ kind: "reconnecting", reason: closed, untilMs: 16_000 });
+  expect(isOver(lost)).toBe(false);
+  expect(nextLife(lost, { kind: "tick" }, { ...clock, nowMs: 15_999 })).toBe(lost);
+  const over = nextLife(lost, { kind: "tick" }, { ...clock, nowMs: 16_000 });
+  expect(over).toEqual({ kind: "waiting", reason: closed });
+  expect(isOver(over)).toBe(true);
+});
+
+test("a publisher that returns within its grace time takes its stream back", () => {
+  const back = after({ kind: "published", session }, { kind: "publisher-lost", sessionId: "s1", reason: closed }, { kind: "published", session: { sessionId: "s2", connectedAt: 2 } });
+  expect(back).toMatchObject({ kind: "starting", session: { sessionId: "s2" } });
+});
+
+test("the late farewell of an earlier session does not end the present one", () => {
+  const life = after({ kind: "published", session: { sessionId: "s2", connectedAt: 2 } }, { kind: "publisher-lost", sessionId: "s1", reason: closed });
+  expect(life.kind).toBe("starting");
+});
+
+test("a stalled publisher is shown as such and is live again with its next frame", () => {
+  const stalled = after({ kind: "published", session }, { kind: "frame" }, { kind: "stalled", sessionId: "s1", reason: closed });
+  expect(stalled).toEqual({ kind: "stalled", session, reason: closed });
+  expect(nextLife(stalled, { kind: "frame" }, clock).kind).toBe("live");
+});
+
+test("a codec that cannot be decoded fails the stream and is not waited for", () => {
+  const reason: Reason = { code: "codec-unsupported", message: "hevc" };
+  const life = after({ kind: "published", session }, { kind: "publisher-lost", sessionId: "s1", reason });
+  expect(life).toEqual({ kind: "failed", session: null, reason });
+  expect(isOver(life)).toBe(true);
+  expect(nextLife(life, { kind: "published", session }, clock).kind).toBe("starting");
+});
+
+test("a refused second publisher leaves the first alone", () => {
+  const life = after({ kind: "published", session }, { kind: "frame" }, { kind: "publisher-refused", reason: { code: "publisher-exists", message: "" } });
+  expect(life.kind).toBe("live");
+});
+
+test("the death of the ingest process puts every published stream into its grace time", () => {
+  const reason: Reason = { code: "ingest-restarted", message: "signal" };
+  expect(after({ kind: "published", session }, { kind: "ingest-lost", reason })).toEqual({ kind: "reconnecting", reason, untilMs: 16_000 });
+  expect(after({ kind: "ingest-lost", reason })).toBe(waiting);
+});
