@@ -1,0 +1,104 @@
+/** The schedule against the plain definition: at each hop, the filled slots among the last hundred. */
+import { describe, expect, it } from "vitest";
+import { HorizonSchedule } from "./schedule.ts";
+
+/** Runs the schedule over `slots` with states that simply remember which slots they were stepped with. */
+function run(slots: Iterable<number>, hop = 10) {
+  const schedule = new HorizonSchedule(hop);
+  const seen: number[][] = Array.from({ length: schedule.states }, () => []);
+  const given: { slot: number; frames: number; coverage: number; from: string; window: number[] }[] = [];
+  for (const slot of slots) {
+    const turn = schedule.advance(slot);
+    if (turn === null) continue;
+    const before = turn.due?.from === "held" ? [...(seen[turn.due.state] ?? [])] : null;
+    for (const state of turn.resets) seen[state] = [];
+    for (const state of seen) state.push(slot);
+    if (turn.due !== null) given.push({ slot, frames: turn.due.frames, coverage: turn.due.coverage, from: turn.due.from, window: before ?? [...(seen[turn.due.state] ?? [])] });
+  }
+  return given;
+}
+
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+describe("HorizonSchedule", () => {
+  it("gives provisional scores at 40, 60 and 80 slots, then one for 100 at every hop", () => {
+    const given = run(range(1000, 1151));
+    expect(given.map((score) => [score.slot - 1000, score.frames])).toEqual([
+      [39, 40],
+      [59, 60],
+      [79, 80],
+      [99, 100],
+      [109, 100],
+      [119, 100],
+      [129, 100],
+      [139, 100],
+      [149, 100],
+    ]);
+    expect(given.every((score) => score.coverage === 1 && score.from === "step")).toBe(true);
+  });
+
+  it("gives each score from exactly the slots of its window, for thousands of slots", () => {
+    const given = run(range(7, 3007)).filter((score) => score.frames === 100);
+    expect(given).toHaveLength(291);
+    for (const score of given) expect(score.window).toEqual(range(score.slot - 99, score.slot + 1));
+  });
+
+  it("leaves missed slots out of the window and says so in the coverage", () => {
+    let random = 1;
+    const slots = range(0, 2000).filter(() => (random = (random * 48271) % 2147483647) % 3 !== 0);
+    const present = new Set(slots);
+    const given = run(slots);
+    expect(given.length).toBeGreaterThan(150);
+    const first = slots[0] ?? 0;
+    for (const score of given) {
+      // The boundary is the newest one at or before the slot that gave the score.
+      const position = score.slot - first;
+      const end = first + (score.frames < 100 ? score.frames - 1 : 99 + Math.floor((position - 99) / 10) * 10);
+      const window = range(end - score.frames + 1, end + 1).filter((slot) => present.has(slot));
+      expect(score.window).toEqual(window);
+      expect(score.coverage).toBeCloseTo(window.length / score.frames, 10);
+    }
+  });
+
+  it("gives a score whose boundary was missed when the next slot arrives, and only once", () => {
+    const given = run([...range(0, 97), ...range(103, 112)]);
+    expect(given.slice(3).map(({ slot, frames, from, coverage }) => ({ slot, frames, from, coverage }))).toEqual([
+      { slot: 103, frames: 100, from: "held", coverage: 0.97 },
+      { slot: 109, frames: 100, from: "step", coverage: 0.94 },
+    ]);
+  });
+
+  it("gives only the newest of several scores that a gap held back", () => {
+    const given = run([...range(0, 100), 145]);
+    expect(given.slice(4)).toMatchObject([{ slot: 145, frames: 100, from: "held", coverage: 0.6, window: range(40, 100) }]);
+  });
+
+  it("starts anew after a gap as long as the window, with provisional scores again", () => {
+    const given = run([...range(0, 100), ...range(199, 250)]);
+    expect(given.slice(4).map((score) => [score.slot, score.frames])).toEqual([[238, 40]]);
+    expect(given.at(-1)?.window).toEqual(range(199, 239));
+  });
+
+  it("keeps its states through a gap one slot shorter than the window", () => {
+    const given = run([...range(0, 100), 198]);
+    expect(given.at(-1)).toMatchObject({ slot: 198, frames: 100, from: "held", coverage: 0.1, window: range(90, 100) });
+    expect(run([...range(0, 100), 199]).at(-1)?.slot).toBe(99);
+  });
+
+  it("refuses slots that do not rise, and stays as it was", () => {
+    const schedule = new HorizonSchedule(10);
+    expect(schedule.advance(5)?.resets).toHaveLength(10);
+    expect(schedule.advance(5)).toBeNull();
+    expect(schedule.advance(4)).toBeNull();
+    expect(schedule.advance(Number.NaN)).toBeNull();
+    expect(schedule.lastSlot).toBe(5);
+    expect(schedule.advance(6)).toEqual({ resets: [], due: null });
+  });
+
+  it("works with any hop that divides the window, and refuses the others", () => {
+    const given = run(range(0, 400), 25).filter((score) => score.frames === 100);
+    expect(given.map((score) => score.slot)).toEqual([99, 124, 149, 174, 199, 224, 249, 274, 299, 324, 349, 374, 399]);
+    for (const score of given) expect(score.window).toEqual(range(score.slot - 99, score.slot + 1));
+    expect(() => new HorizonSchedule(30)).toThrow(RangeError);
+  });
+});

@@ -1,0 +1,98 @@
+/** When the staggered LSTM states of one track start, step, give a score and start again, counted in slots of the media clock. */
+import type { HorizonFrames } from "../types.ts";
+
+/** Ages, in slots, at which the first state gives a score before it has seen a full horizon. */
+const PROVISIONAL_AGES: readonly HorizonFrames[] = [40, 60, 80];
+const WINDOW: HorizonFrames = 100;
+
+/** A score that falls due at the slot being taken. At most one: a newer one replaces those that a gap held back. */
+export interface DueScore {
+  /** Which of the states gives it. */
+  readonly state: number;
+  readonly frames: HorizonFrames;
+  readonly coverage: number;
+  /**
+   * `step`: read the state's score after this slot's step. `held`: the boundary fell into missed slots, so read the score
+   * the state had after its last step, before it is reset.
+   */
+  readonly from: "step" | "held";
+}
+
+export interface HorizonTurn {
+  /** States to set to zero before the step; ascending. */
+  readonly resets: readonly number[];
+  readonly due: DueScore | null;
+}
+
+/**
+ * The schedule of one track. State k begins at slot `k * hop` after the track's first and again every `window` slots, so
+ * that one state is exactly `window` old at each hop: its score equals that of an LSTM run from zero over the window.
+ * A missed slot makes no step; it only lowers the coverage. Its size does not grow with the track.
+ */
+export class HorizonSchedule {
+  readonly hop: number;
+  readonly states: number;
+  readonly #filled: Uint16Array;
+  #firstSlot: number | null = null;
+  #lastSlot = 0;
+
+  constructor(hop: number) {
+    if (!Number.isInteger(hop) || hop < 1 || WINDOW % hop !== 0) throw new RangeError(`hop ${hop} does not divide the window of ${WINDOW} slots`);
+    this.hop = hop;
+    this.states = WINDOW / hop;
+    this.#filled = new Uint16Array(this.states);
+  }
+
+  /** The last slot taken, or null before the first. */
+  get lastSlot(): number | null {
+    return this.#firstSlot === null ? null : this.#lastSlot;
+  }
+
+  /** Takes the next filled slot. Null when it does not rise: then nothing changed. */
+  advance(slot: number): HorizonTurn | null {
+    if (!Number.isSafeInteger(slot)) return null;
+    if (this.#firstSlot === null || slot - this.#lastSlot >= WINDOW) return this.#begin(slot);
+    if (slot <= this.#lastSlot) return null;
+    const previous = this.#lastSlot - this.#firstSlot;
+    const current = slot - this.#firstSlot;
+    this.#lastSlot = slot;
+
+    const boundary = this.#newestBoundary(current);
+    const isDue = boundary !== null && boundary.at > previous;
+    const held = isDue && boundary.at < current ? this.#score(boundary, "held") : null;
+    const resets: number[] = [];
+    for (let state = 0; state < this.states; state++) {
+      if (this.#round(state, current) !== this.#round(state, previous)) {
+        resets.push(state);
+        this.#filled[state] = 0;
+      }
+      this.#filled[state] = (this.#filled[state] ?? 0) + 1;
+    }
+    return { resets, due: held ?? (isDue ? this.#score(boundary, "step") : null) };
+  }
+
+  #begin(slot: number): HorizonTurn {
+    this.#firstSlot = slot;
+    this.#lastSlot = slot;
+    this.#filled.fill(0);
+    this.#filled[0] = 1;
+    return { resets: Array.from({ length: this.states }, (_, state) => state), due: null };
+  }
+
+  /** How many times the state has begun by then, less one; negative before its first start. */
+  #round(state: number, position: number): number {
+    return Math.floor((position - state * this.hop) / WINDOW);
+  }
+
+  /** The newest slot at or before `position` at which a score falls due. */
+  #newestBoundary(position: number): { at: number; state: number; frames: HorizonFrames } | null {
+    const full = Math.floor((position - (WINDOW - 1)) / this.hop);
+    if (full >= 0) return { at: WINDOW - 1 + full * this.hop, state: full % this.states, frames: WINDOW };
+    const frames = PROVISIONAL_AGES.findLast((age) => age - 1 <= position);
+    return frames === undefined ? null : { at: frames - 1, state: 0, frames };
+  }
+
+  #score(boundary: { state: number; frames: HorizonFrames }, from: "step" | "held"): DueScore {
+    return { state: boundary.state, frames: boundary.frames, coverage: (this.#filled[boundary.state] ?? 0) / boundary.frames, from };
+  }
+}
