@@ -120,6 +120,7 @@ export const Alert = Type.Object(
     peakScore: Probability("Highest score so far."),
     threshold: Probability("Threshold in force."),
     model: Type.Object({ name: Type.String(), sha256: Type.String(), scripted: Type.Boolean({ description: "True: raised by the scripted stand-in, not by a detector." }) }),
+    unstored: Type.Optional(Type.Literal(true, { description: "Present while the alert store could not commit this state: it may be gone after a restart." })),
   },
   { $id: "Alert" },
 );
@@ -134,7 +135,7 @@ export const AlertQuery = Type.Object(
     stream: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: "Only alerts of this stream." })),
     state: Type.Optional(AlertState),
     since: Type.Optional(Timestamp("Only alerts whose score first crossed the threshold at or after this time.")),
-    limit: Type.Integer({ minimum: 1, maximum: 500, default: 100, description: "Alerts in one page." }),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 100, description: "Alerts in one page." })),
     cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: "`nextCursor` of the page before; opaque." })),
   },
   { additionalProperties: false },

@@ -1,0 +1,51 @@
+/** The bounds of the HTTP and WebSocket interface, all in one place. */
+
+export interface HttpLimits {
+  /** Open TCP connections, WebSocket clients included; more are dropped at once. */
+  readonly maxConnections: number;
+  readonly maxParamLength: number;
+  readonly maxHeaderBytes: number;
+  /** No route takes a body. */
+  readonly maxBodyBytes: number;
+  readonly headersTimeoutMs: number;
+  /** Time to receive a whole request. */
+  readonly requestTimeoutMs: number;
+  /** Time for a handler to answer. */
+  readonly handlerTimeoutMs: number;
+  /** A connection on which nothing moves, in either direction. Does not apply to WebSocket clients, which are pinged. */
+  readonly socketIdleTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** Time that requests under way get when the server closes. */
+  readonly drainTimeoutMs: number;
+  readonly maxLiveClients: number;
+  /** Bytes a WebSocket client may leave unread in this process before it is dropped. */
+  readonly maxClientBufferBytes: number;
+  /** Recent numbered messages kept for clients that come back. */
+  readonly maxRingMessages: number;
+  readonly maxRingBytes: number;
+  /** Shortest time between two `stream` messages about the same stream. */
+  readonly streamIntervalMs: number;
+  readonly pingIntervalMs: number;
+  /** Time a client gets to answer a close frame before its socket is destroyed. */
+  readonly closeTimeoutMs: number;
+}
+
+export const DEFAULT_HTTP_LIMITS: HttpLimits = {
+  maxConnections: 256,
+  maxParamLength: 100,
+  maxHeaderBytes: 16_384,
+  maxBodyBytes: 1_024,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 15_000,
+  handlerTimeoutMs: 10_000,
+  socketIdleTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 5_000,
+  drainTimeoutMs: 1_000,
+  maxLiveClients: 64,
+  maxClientBufferBytes: 1_048_576,
+  maxRingMessages: 2_000,
+  maxRingBytes: 1_048_576,
+  streamIntervalMs: 250,
+  pingIntervalMs: 15_000,
+  closeTimeoutMs: 2_000,
+};

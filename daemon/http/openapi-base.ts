@@ -1,0 +1,69 @@
+/** What the OpenAPI document says beside the routes, and the protocol's schemas as components that refer to each other. */
+import type { FastifyDynamicSwaggerOptions } from "@fastify/swagger";
+import type { TSchema } from "typebox";
+import * as protocol from "../protocol.ts";
+
+/** Schemas of daemon/protocol.ts that become components. */
+const COMPONENTS: readonly TSchema[] = [
+  protocol.Verdict,
+  protocol.Track,
+  protocol.StreamState,
+  protocol.Stream,
+  protocol.StreamList,
+  protocol.ScorePoint,
+  protocol.StreamDetail,
+  protocol.AlertState,
+  protocol.Alert,
+  protocol.AlertPage,
+  protocol.ModelCard,
+  protocol.SystemStatus,
+  protocol.Liveness,
+  protocol.Readiness,
+  protocol.Problem,
+  protocol.ServerMessage,
+];
+
+export const OPENAPI: NonNullable<FastifyDynamicSwaggerOptions["openapi"]> = {
+  openapi: "3.1.0",
+  info: {
+    title: "Truecast",
+    version: "1",
+    description: "Reads what Truecast sees: streams, verdicts, alerts, the model and the state of the daemon. Nothing can be changed over HTTP.",
+    license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+  },
+  servers: [{ url: "/" }],
+  security: [{ bearer: [] }, { session: [] }],
+  tags: [
+    { name: "streams", description: "Streams, their verdicts and pictures" },
+    { name: "alerts", description: "Alerts and their history" },
+    { name: "model", description: "The model in use" },
+    { name: "live", description: "WebSocket" },
+    { name: "system", description: "State of the daemon, probes and metrics" },
+  ],
+  components: {
+    securitySchemes: {
+      bearer: { type: "http", scheme: "bearer", description: "The token of the configuration. Not demanded when the server is bound to loopback and has none." },
+      session: { type: "apiKey", in: "cookie", name: "truecast_session", description: "Given by `/?token=…` to a browser." },
+    },
+  },
+};
+
+/** The protocol's schemas nest each other in full; here each nested one becomes a reference to its component. */
+export function sharedSchemas(): object[] {
+  const ids = new Set(COMPONENTS.map(idOf));
+  return COMPONENTS.map((schema) => {
+    const referring = (value: unknown, isRoot: boolean): unknown => {
+      if (Array.isArray(value)) return value.map((item) => referring(item, false));
+      if (typeof value !== "object" || value === null) return value;
+      const id = idOf(value);
+      if (!isRoot && id !== undefined && ids.has(id)) return { $ref: `${id}#` };
+      return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, referring(inner, false)]));
+    };
+    return referring(schema, true) as object;
+  });
+}
+
+function idOf(schema: object): string | undefined {
+  const id: unknown = Reflect.get(schema, "$id");
+  return typeof id === "string" ? id : undefined;
+}

@@ -1,0 +1,46 @@
+/** Writes the OpenAPI document from the very schemas that the server uses. */
+import { writeFile } from "node:fs/promises";
+import { pino } from "pino";
+import { TruecastError } from "../../pipelines/errors.ts";
+import { buildApp } from "./app.ts";
+import { DEFAULT_HTTP_LIMITS } from "./limits.ts";
+import type { HttpSource } from "./source.ts";
+
+/** The document as it is committed: JSON with a line feed at its end. */
+export async function renderOpenApi(): Promise<string> {
+  const app = await buildApp({
+    rules: { boundHost: "127.0.0.1", token: null, allowedHosts: [], allowedOrigins: [] },
+    dashboardDir: import.meta.dirname,
+    limits: DEFAULT_HTTP_LIMITS,
+    log: pino({ enabled: false }),
+    source: UNASKED,
+    run: "none",
+    onEvent: () => undefined,
+  });
+  try {
+    await app.ready();
+    return `${JSON.stringify(app.swagger(), null, 2)}\n`;
+  } finally {
+    await app.close();
+  }
+}
+
+export async function writeOpenApi(path: string): Promise<void> {
+  await writeFile(path, await renderOpenApi());
+}
+
+/** Describing routes asks nothing of the daemon. */
+const unasked = (): never => {
+  throw new TruecastError("internal", "the source was asked while only the routes were described");
+};
+const UNASKED: HttpSource = {
+  system: unasked,
+  model: unasked,
+  streams: unasked,
+  stream: unasked,
+  thumbnail: unasked,
+  alerts: unasked,
+  alert: unasked,
+  metrics: unasked,
+  readiness: unasked,
+};

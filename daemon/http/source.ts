@@ -1,0 +1,40 @@
+/** What the HTTP interface asks of the daemon, and what it reports back: plain functions given by the composition root. */
+import type { Alert, AlertPage, AlertQuery, ModelCard, Readiness, ServerMessage, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
+
+/** All of it is called on the request's way, so it must answer from memory or a local store. A TruecastError becomes a problem with its code. */
+export interface HttpSource {
+  system(): SystemStatus;
+  model(): ModelCard;
+  streams(): Stream[];
+  /** Null when no stream of this name is configured. */
+  stream(name: string): StreamDetail | null;
+  /** Null when there is no such stream or no picture of it yet. */
+  thumbnail(name: string): { readonly jpeg: Buffer; readonly ptsMs: number } | null;
+  /** @throws TruecastError request-invalid for a cursor that was never given out */
+  alerts(query: AlertQuery & { limit: number }): AlertPage;
+  alert(id: string): Alert | null;
+  /** The Prometheus exposition of this moment. */
+  metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
+  readiness(): Readiness;
+}
+
+type WithoutSeq<T> = T extends unknown ? Omit<T, "seq"> : never;
+
+/** A message for everyone on the WebSocket, before it is numbered. */
+export type LiveUpdate = WithoutSeq<Exclude<ServerMessage, { type: "snapshot" | "resumed" }>>;
+
+/** Why a WebSocket client is gone. `slow`, `dead` and `protocol` were ended by the server. */
+export const LIVE_ENDS = ["left", "slow", "dead", "protocol", "failed", "shutdown"] as const;
+export type LiveEnd = (typeof LIVE_ENDS)[number];
+
+/** Why a request or connection was turned away before it reached a route. */
+export const REFUSALS = ["host", "origin", "token", "live-capacity", "connections"] as const;
+export type Refusal = (typeof REFUSALS)[number];
+
+/** For metrics: every value that could become a label comes from a fixed set. */
+export type HttpEvent =
+  | { readonly kind: "request"; readonly route: string; readonly method: string; readonly status: number; readonly seconds: number }
+  | { readonly kind: "refused"; readonly reason: Refusal }
+  | { readonly kind: "live-opened"; readonly resumed: boolean }
+  | { readonly kind: "live-closed"; readonly reason: LiveEnd }
+  | { readonly kind: "live-message"; readonly type: LiveUpdate["type"]; readonly bytes: number; readonly clients: number };

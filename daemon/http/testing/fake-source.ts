@@ -1,0 +1,97 @@
+/** A daemon's state for tests of the HTTP interface: fixed values that match the protocol's schemas. */
+import { TruecastError } from "../../../pipelines/errors.ts";
+import type { Alert, ModelCard, ScorePoint, Stream, SystemStatus } from "../../protocol.ts";
+import type { HttpSource } from "../source.ts";
+
+export const MODEL: ModelCard = {
+  name: "edge",
+  kind: "cnn-lstm",
+  trained: false,
+  sha256: "ab".repeat(32),
+  description: "Small CNN and LSTM.",
+  licence: "Apache-2.0",
+  training: "Not trained.",
+  accuracy: null,
+  inputSizePx: 112,
+  window: 100,
+  hop: 10,
+  bands: { uncertain: 0.4, suspicious: 0.6, manipulated: 0.8, hysteresis: 0.05 },
+  provider: "cpu",
+};
+
+export const SYSTEM: SystemStatus = {
+  version: "0.1.0",
+  startedAt: 1_700_000_000_000,
+  rtmpUrl: "rtmp://127.0.0.1:1935/live",
+  components: { ingest: { state: "ready", restarts: 0, message: null }, inference: { state: "starting", restarts: 1, message: "loading edge" } },
+  samplingFps: 10,
+  capacity: { streams: 2, maxStreams: 8 },
+};
+
+export const ALERT: Alert = {
+  id: "3f0c7f0e-5d5c-4f0e-9c51-9a2f1c1b7a10",
+  stream: "studio-a",
+  track: 1,
+  rule: "manipulated-face",
+  state: "firing",
+  resolution: null,
+  pendingAt: 1_700_000_010_000,
+  firingAt: 1_700_000_013_000,
+  resolvedAt: null,
+  score: 0.91,
+  peakScore: 0.97,
+  threshold: 0.8,
+  model: { name: "scripted", sha256: "cd".repeat(32), scripted: true },
+};
+
+export const POINT: ScorePoint = { at: 1_700_000_010_000, ptsMs: 10_000, track: 1, frames: 100, score: 0.91, coverage: 0.98 };
+
+export function stream(name: string, changes: Partial<Stream> = {}): Stream {
+  return {
+    name,
+    state: "live",
+    stateReason: null,
+    stateSince: 1_700_000_001_000,
+    publisher: { protocol: "rtmp", videoCodec: "h264", widthPx: 1280, heightPx: 720, connectedAt: 1_700_000_001_000, bitrateKbps: 2500 },
+    verdict: { kind: "unscored", reason: "untrained-model", score: 0.42 },
+    tracks: [
+      {
+        id: 1,
+        box: { x: 0.25, y: 0.2, width: 0.2, height: 0.35 },
+        verdict: { kind: "manipulated", score: 0.91, frames: 100, coverage: 0.98 },
+        firstSeenAt: 1_700_000_002_000,
+        lastSeenAt: 1_700_000_010_000,
+      },
+    ],
+    analysedFps: 10,
+    samplingFps: 10,
+    frameAgeMs: 120,
+    frames: { decoded: 100, discarded: 1, lost: 0 },
+    facelessSeconds: 0,
+    thumbnailPtsMs: 9_900,
+    firingAlerts: 1,
+    ...changes,
+  };
+}
+
+export function fakeSource(changes: Partial<HttpSource> = {}): HttpSource {
+  const streams = [stream("studio-a"), stream("studio-b", { state: "waiting", publisher: null, tracks: [], frameAgeMs: null, thumbnailPtsMs: null, firingAlerts: 0 })];
+  return {
+    system: () => SYSTEM,
+    model: () => MODEL,
+    streams: () => streams,
+    stream: (name) => {
+      const found = streams.find((candidate) => candidate.name === name);
+      return found === undefined ? null : { stream: found, scores: [POINT] };
+    },
+    thumbnail: (name) => (name === "studio-a" ? { jpeg: Buffer.from("ffd8ffd9", "hex"), ptsMs: 9_900 } : null),
+    alerts: ({ cursor }) => {
+      if (cursor !== undefined && cursor !== "second") throw new TruecastError("request-invalid", `query parameter "cursor" is "${cursor}": must be a nextCursor given out before`);
+      return { alerts: [ALERT], nextCursor: cursor === undefined ? "second" : null };
+    },
+    alert: (id) => (id === ALERT.id ? ALERT : null),
+    metrics: () => Promise.resolve({ contentType: "text/plain; version=0.0.4; charset=utf-8", body: "# HELP truecast_up Whether it runs.\n# TYPE truecast_up gauge\ntruecast_up 1\n" }),
+    readiness: () => ({ ready: true, reasons: [] }),
+    ...changes,
+  };
+}
