@@ -140,7 +140,8 @@ export const AlertQuery = Type.Object(
   },
   { additionalProperties: false },
 );
-export type AlertQuery = Static<typeof AlertQuery>;
+/** As handlers get it, with the default filled in. */
+export type AlertQuery = Static<typeof AlertQuery> & { limit: number };
 
 export const AlertPage = Type.Object(
   { alerts: Type.Array(Alert, { description: "Newest first." }), nextCursor: Nullable(Type.String({ description: "Cursor of the next page; null on the last one." })) },

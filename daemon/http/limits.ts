@@ -1,8 +1,8 @@
 /** The bounds of the HTTP and WebSocket interface, all in one place. */
 
 export interface HttpLimits {
-  /** Open TCP connections, WebSocket clients included; more are dropped at once. */
-  readonly maxConnections: number;
+  /** Open TCP connections beside those of WebSocket clients; more are dropped at once. */
+  readonly maxRequestConnections: number;
   readonly maxParamLength: number;
   readonly maxHeaderBytes: number;
   /** No route takes a body. */
@@ -31,7 +31,7 @@ export interface HttpLimits {
 }
 
 export const DEFAULT_HTTP_LIMITS: HttpLimits = {
-  maxConnections: 256,
+  maxRequestConnections: 256,
   maxParamLength: 100,
   maxHeaderBytes: 16_384,
   maxBodyBytes: 1_024,
@@ -41,7 +41,7 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   socketIdleTimeoutMs: 30_000,
   keepAliveTimeoutMs: 5_000,
   drainTimeoutMs: 1_000,
-  maxLiveClients: 64,
+  maxLiveClients: 1_000,
   maxClientBufferBytes: 1_048_576,
   maxRingMessages: 2_000,
   maxRingBytes: 1_048_576,

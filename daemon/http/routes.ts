@@ -109,8 +109,7 @@ export function registerRoutes(app: FastifyInstance, source: HttpSource, run: st
       querystring: AlertQuery,
       response: { 200: answered("AlertPage", "A page of alerts."), 400: refused("A parameter is wrong; `detail` names parameter, value and rule.") },
     },
-    // Validation has put in the default.
-    (request) => source.alerts(request.query as AlertQuery & { limit: number }),
+    (request) => source.alerts(request.query as AlertQuery),
   );
 
   read(

@@ -50,7 +50,7 @@ export async function startHttpServer(options: HttpServerOptions, signal?: Abort
   const rules: AccessRules = { boundHost: host, token, allowedHosts: options.allowedHosts ?? [], allowedOrigins: options.allowedOrigins ?? [] };
   const live = startLive({ source, limits, log, onEvent });
   const app = await buildApp({ rules, dashboardDir: options.dashboardDir, limits, log, source, run: live.run, onEvent });
-  app.server.maxConnections = limits.maxConnections;
+  app.server.maxConnections = limits.maxLiveClients + limits.maxRequestConnections;
   app.server.on("drop", () => onEvent({ kind: "refused", reason: "connections" }));
   app.server.on("upgrade", (request, socket, head) => handleUpgrade({ request, socket, head }, { rules, live, onEvent }));
 

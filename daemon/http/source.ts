@@ -11,7 +11,7 @@ export interface HttpSource {
   /** Null when there is no such stream or no picture of it yet. */
   thumbnail(name: string): { readonly jpeg: Buffer; readonly ptsMs: number } | null;
   /** @throws TruecastError request-invalid for a cursor that was never given out */
-  alerts(query: AlertQuery & { limit: number }): AlertPage;
+  alerts(query: AlertQuery): AlertPage;
   alert(id: string): Alert | null;
   /** The Prometheus exposition of this moment. */
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
