@@ -1,0 +1,207 @@
+/** The alert engine on a real store: commit before telling, outages, restarts, overrides, caps. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Value } from "typebox/value";
+import { pino } from "pino";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { TruecastError } from "../../pipelines/errors.ts";
+import { Alert } from "../protocol.ts";
+import { openStore, type Store } from "../store/store.ts";
+import { type AlertEngine, type AlertEngineOptions, startAlertEngine } from "./alert-engine.ts";
+import type { AlertRuleSettings, AlertTransition } from "./alert-rule.ts";
+
+const log = pino({ level: "silent" });
+const model = { name: "edge", sha256: "ab", kind: "cnn-lstm", trained: true } as const;
+const settings: AlertRuleSettings = { enabled: true, threshold: 0.8, hysteresis: 0.05, dwellMs: 2_000, resolveMs: 5_000, coolDownMs: 60_000, minFrames: 100, minCoverage: 0.5 };
+
+let folder: string;
+let path: string;
+let store: Store;
+let told: AlertTransition[];
+let engine: AlertEngine | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "truecast-alerts-"));
+  path = join(folder, "truecast.db");
+  store = openStore({ path, log, busyTimeoutMs: 5 });
+  told = [];
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await engine?.close();
+  engine = undefined;
+  await store.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function start(options: Partial<AlertEngineOptions> = {}): AlertEngine {
+  engine = startAlertEngine({ store, model, rules: () => settings, onTransition: (transition) => told.push(transition), now: () => 1_700_000_000_000, log, ...options });
+  return engine;
+}
+
+/** Scores of 0.9, one a second, from `fromS` to `toS`. */
+function cross(stream: string, track: number, fromS: number, toS: number): void {
+  for (let atS = fromS; atS <= toS; atS++) engine?.score({ stream, track, ptsMs: atS * 1_000, score: { frames: 100, score: 0.9, coverage: 1 } });
+}
+
+const kinds = () => told.map(({ kind }) => kind);
+
+test("every transition is in the store before it is told, and is an alert of the protocol", () => {
+  start({
+    onTransition: (transition) => {
+      expect(store.alert(transition.alert.id)).toEqual(transition.alert);
+      expect(store.transitions(transition.alert.id).at(-1)?.kind).toBe(transition.kind);
+      expect(Value.Errors(Alert, transition.alert)).toEqual([]);
+      told.push(transition);
+    },
+  });
+  cross("studio", 1, 0, 3);
+  engine?.endTrack("studio", 1);
+  expect(kinds()).toEqual(["pending", "firing", "resolved"]);
+});
+
+test("open alerts carry the latest scores, though nothing was told since they fired", () => {
+  const it = start();
+  cross("studio", 1, 0, 2);
+  it.score({ stream: "studio", track: 1, ptsMs: 3_000, score: { frames: 100, score: 0.97, coverage: 1 } });
+  expect(kinds()).toEqual(["pending", "firing"]);
+  expect(it.openAlerts()).toMatchObject([{ state: "firing", score: 0.97, peakScore: 0.97 }]);
+  expect(store.openAlerts().map((alert) => it.latest(alert).score)).toEqual([0.97]);
+  expect(it.firingAlerts("studio")).toBe(1);
+});
+
+test("the end of a stream ends the alerts of all its tracks and of no other stream", () => {
+  const it = start();
+  for (const track of [1, 2]) cross("studio-a", track, 0, 2);
+  cross("studio-b", 1, 0, 2);
+  it.endStream("studio-a");
+  expect(told.slice(-2)).toMatchObject([1, 2].map((track) => ({ kind: "resolved", alert: { stream: "studio-a", track, resolution: "stream-ended" } })));
+  expect(it.openAlerts().map(({ stream }) => stream)).toEqual(["studio-b"]);
+});
+
+test("an untrained model raises no alert", () => {
+  start({ model: { ...model, trained: false } });
+  cross("studio", 1, 0, 10);
+  expect(told).toEqual([]);
+});
+
+test("the scripted stand-in raises alerts that say so", () => {
+  start({ model: { ...model, kind: "scripted", trained: false } });
+  cross("studio", 1, 0, 0);
+  expect(told).toMatchObject([{ alert: { model: { scripted: true } } }]);
+});
+
+test("a new model names the alerts from then on", () => {
+  const it = start();
+  cross("studio", 1, 0, 2);
+  it.setModel({ ...model, sha256: "cd" });
+  cross("studio", 2, 0, 0);
+  expect(told.map(({ alert }) => alert.model.sha256)).toEqual(["ab", "ab", "cd"]);
+});
+
+test("rules differ by stream", () => {
+  start({ rules: (stream) => ({ ...settings, enabled: stream !== "muted", threshold: stream === "strict" ? 0.95 : 0.8, dwellMs: stream === "quick" ? 0 : 2_000 }) });
+  for (const stream of ["muted", "strict", "quick"]) cross(stream, 1, 0, 0);
+  expect(told.map(({ kind, alert }) => `${alert.stream} ${kind}`)).toEqual(["quick pending", "quick firing"]);
+});
+
+test("a stream has at most so many open alerts; the rest is counted, and may open once there is room", () => {
+  const suppressed: string[] = [];
+  const it = start({ maxOpenPerStream: 2, onSuppressed: (stream) => suppressed.push(stream) });
+  for (const track of [1, 2, 3]) cross("studio", track, 0, 0);
+  expect(told.map(({ alert }) => alert.track)).toEqual([1, 2]);
+  expect(suppressed).toEqual(["studio"]);
+  it.endTrack("studio", 1);
+  cross("studio", 3, 1, 1);
+  expect(told.at(-1)).toMatchObject({ kind: "pending", alert: { track: 3 } });
+});
+
+test("alerts that an earlier run left open are resolved as daemon-restarted, committed first", async () => {
+  start();
+  cross("studio", 1, 0, 2);
+  cross("studio", 2, 0, 0);
+  await engine?.close();
+  await store.close();
+  store = openStore({ path, log });
+  told = [];
+  start({
+    onTransition: (transition) => {
+      expect(store.alert(transition.alert.id)?.state).toBe("resolved");
+      told.push(transition);
+    },
+  });
+  const byTrack = told.toSorted((a, b) => a.alert.track - b.alert.track);
+  expect(byTrack).toMatchObject([{ kind: "resolved", alert: { track: 1, resolution: "daemon-restarted" } }, { kind: "dropped", alert: { track: 2, resolution: "daemon-restarted" } }]);
+  expect(store.openAlerts()).toEqual([]);
+});
+
+test("while the store fails alerts go out as unstored, the log says it once, and all is stored when it works again", () => {
+  vi.useFakeTimers();
+  const lines: string[] = [];
+  const stored: Alert[] = [];
+  start({ log: pino({ level: "error" }, { write: (line: string) => void lines.push(line) }), onStored: (alert) => stored.push(alert), retryMs: 1_000 });
+  {
+    using other = new DatabaseSync(path);
+    other.exec("BEGIN IMMEDIATE");
+    cross("studio", 1, 0, 3);
+    vi.advanceTimersByTime(3_000);
+    expect(told).toMatchObject([{ kind: "pending", alert: { unstored: true } }, { kind: "firing", alert: { unstored: true } }]);
+    expect(lines).toHaveLength(1);
+    expect(engine?.unstored).toBe(2);
+    expect(store.openAlerts()).toEqual([]);
+  }
+  vi.advanceTimersByTime(1_000);
+  expect(engine?.unstored).toBe(0);
+  const id = told[0]?.alert.id ?? "";
+  expect(store.transitions(id).map(({ kind }) => kind)).toEqual(["pending", "firing"]);
+  expect(stored).toEqual([store.alert(id)]);
+  engine?.endTrack("studio", 1);
+  expect(told.at(-1)?.alert).toEqual(store.alert(id));
+});
+
+test("on a full store alerts still go out", async () => {
+  await store.close();
+  store = openStore({ path, log, maxSizeBytes: 64 * 1_024 });
+  start();
+  for (let track = 1; track <= 400; track++) {
+    cross(`studio-${track}`, track, 0, 2);
+  }
+  expect(told).toHaveLength(800);
+  expect(told[0]?.alert).not.toHaveProperty("unstored");
+  expect(told.at(-1)).toMatchObject({ kind: "firing", alert: { unstored: true } });
+});
+
+test("a transition that the store refuses for good does not hold up the ones behind it", () => {
+  vi.useFakeTimers();
+  let failing = true;
+  const committed: string[] = [];
+  start({
+    retryMs: 1_000,
+    store: {
+      openAlerts: () => [],
+      commit(transitions) {
+        if (failing) throw new TruecastError("store-failed", "disk gone");
+        if (transitions.some(({ alert }) => alert.track === 2)) throw new TruecastError("internal", "refused");
+        committed.push(...transitions.map(({ alert, kind }) => `${alert.track} ${kind}`));
+      },
+    },
+  });
+  for (const track of [1, 2, 3]) cross("studio", track, 0, 0);
+  failing = false;
+  vi.advanceTimersByTime(1_000);
+  expect(committed).toEqual(["1 pending", "3 pending"]);
+  expect(engine?.unstored).toBe(0);
+});
+
+test("what waits is stored at close if the store works by then", async () => {
+  start({ retryMs: 60_000 });
+  {
+    using other = new DatabaseSync(path);
+    other.exec("BEGIN IMMEDIATE");
+    cross("studio", 1, 0, 0);
+  }
+  await engine?.close();
+  expect(store.openAlerts()).toMatchObject([{ track: 1, state: "pending" }]);
+});

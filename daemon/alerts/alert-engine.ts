@@ -1,0 +1,151 @@
+/** Runs the alert rule of every track; each transition is committed to the store before anyone is told. */
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import { errorCodeOf } from "../../pipelines/errors.ts";
+import type { HorizonScore, ModelInfo } from "../../pipelines/types.ts";
+import type { Alert } from "../protocol.ts";
+import { type AlertRuleInput, type AlertRuleSettings, type AlertRuleState, type AlertTransition, INACTIVE, resolve, stepAlertRule } from "./alert-rule.ts";
+import { createTransitionLog, type TransitionStore } from "./transition-log.ts";
+
+export interface AlertEngineOptions {
+  readonly store: TransitionStore & { openAlerts(): readonly Alert[] };
+  readonly model: AlertModel;
+  /** The rule in force for a stream; asked at every score. */
+  readonly rules: (stream: string) => AlertRuleSettings;
+  /**
+   * Called once for each transition, after its commit. When the store failed, the alert goes out all the same, with
+   * `alert.unstored` set, and its commit is tried again.
+   */
+  readonly onTransition: (transition: AlertTransition) => void;
+  /** An alert that went out as unstored is stored by now. */
+  readonly onStored?: (alert: Alert) => void;
+  /** The stream already has as many open alerts as allowed; the crossing opened none. */
+  readonly onSuppressed?: (stream: string) => void;
+  /** Wall clock, for labels only. */
+  readonly now?: () => number;
+  readonly log: Logger;
+  readonly maxOpenPerStream?: number;
+  readonly retryMs?: number;
+}
+
+export type AlertModel = Pick<ModelInfo, "name" | "sha256" | "kind" | "trained">;
+
+export interface ScoredTrack {
+  readonly stream: string;
+  readonly track: number;
+  /** Media clock of the stream; must not fall within a track. */
+  readonly ptsMs: number;
+  readonly score: HorizonScore;
+}
+
+export interface AlertEngine extends AsyncDisposable {
+  score(scored: ScoredTrack): void;
+  endTrack(stream: string, track: number): void;
+  endStream(stream: string): void;
+  /** Applies to scores from now on; open alerts keep the model that raised them. */
+  setModel(model: AlertModel): void;
+  /** Pending and firing alerts with their latest scores (the store has those of the last transition). */
+  openAlerts(): readonly Alert[];
+  /** The alert with its latest scores when it is open, else as given. */
+  latest(alert: Alert): Alert;
+  firingAlerts(stream: string): number;
+  /** Transitions told but not yet committed. */
+  readonly unstored: number;
+  /** Leaves open alerts open: the next start resolves them as daemon-restarted. */
+  close(): Promise<void>;
+}
+
+/** Starts with no alert open: what an earlier run left open is resolved as daemon-restarted first. */
+export function startAlertEngine(options: AlertEngineOptions, signal?: AbortSignal): AlertEngine {
+  const { store, rules, onTransition, log, now = Date.now, maxOpenPerStream = 20, retryMs = 5_000 } = options;
+  const { onStored = () => {}, onSuppressed = () => {} } = options;
+  const streams = new Map<string, Map<number, AlertRuleState>>();
+  const suppressing = new Set<string>();
+  let { model } = options;
+  let closed = false;
+
+  const transitions = createTransitionLog({ store, onStored, log, retryMs });
+
+  const tell = (transition: AlertTransition): void => {
+    const stored = transitions.append(transition);
+    const { id, stream, track, score, model: raisedBy } = transition.alert;
+    log.info({ alert: id, stream, track, transition: transition.kind, score, scripted: raisedBy.scripted }, "alert transition");
+    onTransition(stored ? transition : { ...transition, alert: { ...transition.alert, unstored: true } });
+  };
+
+  const openOf = (stream: string): readonly Alert[] => [...(streams.get(stream)?.values() ?? [])].flatMap(openAlertOf);
+
+  const step = (stream: string, track: number, input: AlertRuleInput): void => {
+    const before = streams.get(stream)?.get(track) ?? INACTIVE;
+    const { name, sha256, kind } = model;
+    const openAlert = () => ({ id: randomUUID(), stream, track, model: { name, sha256, scripted: kind === "scripted" } });
+    const { state, transitions: made } = stepAlertRule(before, input, rules(stream), openAlert);
+    const opens = openAlertOf(before).length === 0 && openAlertOf(state).length > 0;
+    if (opens && openOf(stream).length >= maxOpenPerStream) {
+      onSuppressed(stream);
+      if (!suppressing.has(stream)) log.warn({ stream, maxOpenPerStream }, "too many open alerts in this stream; further ones are not opened");
+      suppressing.add(stream);
+      return;
+    }
+    if (opens) suppressing.delete(stream);
+    setState(streams, stream, track, state);
+    for (const transition of made) tell(transition);
+  };
+
+  for (const alert of leftOpen(store, log)) {
+    tell(resolve(alert, alert.firingAt === null ? "dropped" : "resolved", "daemon-restarted", now()));
+  }
+
+  const engine: AlertEngine = {
+    score({ stream, track, ptsMs, score }) {
+      if (closed || !rules(stream).enabled) return;
+      if (!model.trained && model.kind !== "scripted") return;
+      step(stream, track, { kind: "score", ptsMs, atMs: now(), score });
+    },
+    endTrack(stream, track) {
+      if (!closed && streams.get(stream)?.has(track) === true) step(stream, track, { kind: "end", atMs: now(), resolution: "track-ended" });
+    },
+    endStream(stream) {
+      if (closed) return;
+      for (const track of streams.get(stream)?.keys().toArray() ?? []) step(stream, track, { kind: "end", atMs: now(), resolution: "stream-ended" });
+    },
+    setModel(next) {
+      model = next;
+    },
+    openAlerts: () => streams.keys().toArray().flatMap(openOf),
+    latest: (alert) => openOf(alert.stream).find((open) => open.id === alert.id) ?? alert,
+    firingAlerts: (stream) => openOf(stream).filter((alert) => alert.state === "firing").length,
+    get unstored() {
+      return transitions.unstored;
+    },
+    async close() {
+      closed = true;
+      transitions.close();
+    },
+    [Symbol.asyncDispose]: () => engine.close(),
+  };
+  signal?.addEventListener("abort", () => void engine.close(), { once: true });
+  return engine;
+}
+
+function openAlertOf(state: AlertRuleState): Alert[] {
+  return state.kind === "pending" || state.kind === "firing" ? [state.alert] : [];
+}
+
+/** Only tracks that crossed the threshold take memory, until they end. */
+function setState(streams: Map<string, Map<number, AlertRuleState>>, stream: string, track: number, state: AlertRuleState): void {
+  const tracks = streams.get(stream) ?? new Map<number, AlertRuleState>();
+  if (state.kind === "inactive") tracks.delete(track);
+  else tracks.set(track, state);
+  if (tracks.size === 0) streams.delete(stream);
+  else streams.set(stream, tracks);
+}
+
+function leftOpen(store: AlertEngineOptions["store"], log: Logger): readonly Alert[] {
+  try {
+    return store.openAlerts();
+  } catch (error) {
+    log.error({ err: error, code: errorCodeOf(error) }, "alerts left open by an earlier run could not be read; they stay open in the store");
+    return [];
+  }
+}

@@ -1,0 +1,105 @@
+/** Commits transitions in order; while the store fails they wait, bounded, and are tried again. */
+import type { Logger } from "pino";
+import { errorCodeOf } from "../../pipelines/errors.ts";
+import type { Alert } from "../protocol.ts";
+import type { AlertTransition } from "./alert-rule.ts";
+
+export interface TransitionStore {
+  /**
+   * All of them durably, or none.
+   * @throws TruecastError store-failed when trying again may help; any other error is a defect of the transition
+   */
+  commit(transitions: readonly AlertTransition[]): void;
+}
+
+export interface TransitionLogOptions {
+  readonly store: TransitionStore;
+  readonly onStored: (alert: Alert) => void;
+  readonly log: Logger;
+  readonly retryMs: number;
+}
+
+export interface TransitionLog {
+  /** @returns true when the transition is committed; false when it waits or the store refuses it for good. */
+  append(transition: AlertTransition): boolean;
+  readonly unstored: number;
+  /** Tries once more what waits. */
+  close(): void;
+}
+
+/** Past this many the oldest is given up: a later transition of the same alert carries its whole state anyway. */
+const MAX_WAITING = 1_000;
+const BATCH = 100;
+
+export function createTransitionLog({ store, onStored, log, retryMs }: TransitionLogOptions): TransitionLog {
+  let waiting: AlertTransition[] = [];
+  let retry: NodeJS.Timeout | undefined;
+  let givenUp = 0;
+
+  const commit = (batch: readonly AlertTransition[]): "stored" | "failed" | "refused" => {
+    try {
+      store.commit(batch);
+      return "stored";
+    } catch (error) {
+      if (errorCodeOf(error) === "store-failed") {
+        // Said once for an outage; the log must not fill the disk that may be the cause.
+        if (retry === undefined) log.error({ err: error, code: "store-failed" }, "alerts cannot be stored; they are sent as unstored and stored later");
+        return "failed";
+      }
+      if (batch.length === 1) {
+        log.error({ err: error, alert: batch[0]?.alert.id }, "the store refuses this transition for ever; it is not stored");
+        givenUp++;
+      }
+      return "refused";
+    }
+  };
+
+  const drain = (): void => {
+    let size = BATCH;
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, size);
+      const outcome = commit(batch);
+      if (outcome === "failed") return;
+      if (outcome === "refused" && batch.length > 1) {
+        // One bad transition must not hold up all others: find it by going one at a time.
+        size = 1;
+        continue;
+      }
+      waiting = waiting.slice(batch.length);
+      if (outcome === "refused") continue;
+      const newest = new Map(batch.map(({ alert }) => [alert.id, alert]));
+      // An alert with more in the queue is not up to date yet.
+      for (const { alert } of waiting) newest.delete(alert.id);
+      for (const alert of newest.values()) onStored(alert);
+    }
+    clearInterval(retry);
+    retry = undefined;
+    log.info({ givenUp }, "alerts can be stored again; none waits");
+    givenUp = 0;
+  };
+
+  return {
+    append(transition) {
+      // While an outage lasts only the timer tries: each try may wait for a lock, and this is the daemon's thread.
+      if (retry === undefined) {
+        const outcome = commit([transition]);
+        if (outcome !== "failed") return outcome === "stored";
+      }
+      retry ??= setInterval(drain, retryMs).unref();
+      waiting.push(transition);
+      if (waiting.length > MAX_WAITING) {
+        waiting.shift();
+        givenUp++;
+      }
+      return false;
+    },
+    get unstored() {
+      return waiting.length;
+    },
+    close() {
+      if (retry !== undefined) drain();
+      clearInterval(retry);
+      if (waiting.length > 0) log.error({ unstored: waiting.length }, "closed with alerts that could not be stored");
+    },
+  };
+}
