@@ -1,0 +1,48 @@
+/** Every cap and time-out of the ingest process, with its default; each may be overridden in the init options. */
+
+export const INGEST_LIMITS = {
+  /** From accept to the end of the RTMP handshake. */
+  handshakeTimeoutMs: 5_000,
+  /** From accept to an accepted `publish`. */
+  publishTimeoutMs: 10_000,
+  maxConnections: 64,
+  maxPublishers: 16,
+  /** Largest declared length of one RTMP message, by kind. */
+  maxVideoPacketBytes: 8 * 1024 * 1024,
+  maxAudioPacketBytes: 256 * 1024,
+  maxDataBytes: 256 * 1024,
+  maxCommandBytes: 16 * 1024,
+  maxControlBytes: 64,
+  /** Chunk streams one connection may use; each keeps a reassembly buffer. */
+  maxChunkStreams: 32,
+  /** All reassembly buffers of one connection together, before and after it may publish. */
+  maxBufferedBytesBeforePublish: 64 * 1024,
+  maxBufferedBytes: 16 * 1024 * 1024,
+  /** Bytes a client may leave unread of what is sent to it. */
+  maxUnreadReplyBytes: 256 * 1024,
+  maxCommands: 64,
+  maxMessagesBeforePublish: 128,
+  /** Far above real time; a file sent without pacing is cut off here. */
+  maxMessagesPerSecond: 10_000,
+  maxAmfDepth: 8,
+  maxAmfValues: 512,
+  /** Silence after which a publisher counts as stalled: reported within 10 s, and its path may be taken over. */
+  stallWarnMs: 8_000,
+  /** From that report to the end of the connection. */
+  stallEndMs: 5_000,
+  /** Time with audio but no video after which `no-video` is reported; the connection is kept. */
+  noVideoMs: 10_000,
+  /** How long a refused client may read the reason before its socket is destroyed. */
+  lingerMs: 1_000,
+  /** Packets since the last keyframe that are kept for a new route; past either cap the cache waits for a keyframe. */
+  gopCacheBytes: 6 * 1024 * 1024,
+  gopCachePackets: 2_000,
+  /** Bytes that may wait for a slow reader of a route; past it packets are dropped up to the next keyframe. */
+  routeBufferBytes: 8 * 1024 * 1024,
+  /** Refusals told one by one; the rest is only counted, in `stats`. */
+  maxRefusalReportsPerSecond: 20,
+  tickMs: 250,
+  statsIntervalMs: 1_000,
+} as const;
+
+export type IngestLimits = { readonly [K in keyof typeof INGEST_LIMITS]: number };

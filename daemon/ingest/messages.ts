@@ -1,0 +1,82 @@
+/** What the daemon and the ingest process say to each other over IPC. Types only; no stream key ever travels upward. */
+import type { ErrorCode } from "../../pipelines/errors.ts";
+import type { IngestLimits } from "./limits.ts";
+
+export interface StreamKeyOption {
+  /** Name from the configuration; the only name that appears in messages. */
+  readonly name: string;
+  /** Secret; matches `^[A-Za-z0-9_-]{8,128}$`. */
+  readonly key: string;
+}
+
+export interface IngestOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 1935; 0 takes a free port. */
+  readonly port?: number;
+  /** RTMP application, the first part of the path. Default `live`. */
+  readonly app?: string;
+  readonly streams: readonly StreamKeyOption[];
+  readonly limits?: Partial<IngestLimits>;
+}
+
+/** One publisher's time on one path. A publisher that reconnects has a new one. */
+export interface SessionName {
+  readonly stream: string;
+  readonly sessionId: string;
+}
+
+/** What the daemon asks of a running ingest. */
+export type IngestCommand =
+  /** Sends the session's video to this Unix socket; replaces an earlier route. */
+  | ({ readonly type: "route"; readonly socketPath: string } & SessionName)
+  | { readonly type: "unroute"; readonly stream: string }
+  /** Ends the publisher; `publisher-lost` follows with this code. */
+  | { readonly type: "kick"; readonly stream: string; readonly code: ErrorCode; readonly message?: string }
+  /** Replaces all keys. Publishers whose key is gone are ended. */
+  | { readonly type: "setKeys"; readonly streams: readonly StreamKeyOption[] };
+
+export type DaemonToIngest = { readonly type: "init"; readonly options: IngestOptions } | { readonly type: "close" } | IngestCommand;
+
+export interface StreamStats extends SessionName {
+  /** Of this session: everything received, with audio and chunk headers. */
+  readonly bytesIn: number;
+  readonly videoPackets: number;
+  /** Lost because the route's reader was too slow. */
+  readonly droppedPackets: number;
+  /** Left out because nothing could decode them: no sequence header or keyframe yet, or empty. */
+  readonly skippedPackets: number;
+  /** Video bit rate over the last five seconds. */
+  readonly bitrateKbps: number;
+}
+
+/** What a running ingest reports. */
+export type IngestEvent =
+  /** `remote` is the address without port. Reported at most 20 times a second; `stats.refusals` counts all. */
+  | { readonly type: "connection-refused"; readonly code: ErrorCode; readonly message: string; readonly remote: string }
+  | ({ readonly type: "published"; readonly protocol: "rtmp"; readonly videoCodec: string | null; readonly connectedAt: number; readonly remote: string } & SessionName)
+  /** At the first sequence header and at each change of it. */
+  | ({ readonly type: "video-format"; readonly codec: string; readonly widthPx?: number; readonly heightPx?: number } & SessionName)
+  /** `publisher-stalled`: no media at all, will be ended soon. `no-video`: audio flows, the connection is kept. */
+  | ({ readonly type: "publisher-stalled"; readonly code: "publisher-stalled" | "no-video"; readonly silentMs: number } & SessionName)
+  | ({ readonly type: "publisher-resumed" } & SessionName)
+  /** The last message of a session. `closed`: the publisher itself ended it. */
+  | ({ readonly type: "publisher-lost"; readonly code: ErrorCode | "closed"; readonly message: string } & SessionName)
+  | ({ readonly type: "route-lost"; readonly message: string } & SessionName)
+  /** A `setKeys` was not taken; the keys before it stay in force. */
+  | { readonly type: "keys-refused"; readonly code: ErrorCode; readonly message: string }
+  | {
+      readonly type: "stats";
+      readonly streams: readonly StreamStats[];
+      /** Open sockets, publishing or not. */
+      readonly connections: number;
+      readonly rssBytes: number;
+      /** Connections refused since the start, by code. */
+      readonly refusals: Readonly<Partial<Record<ErrorCode, number>>>;
+    };
+
+export type IngestToDaemon =
+  | { readonly type: "ready"; readonly info: { readonly port: number } }
+  | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string }
+  | { readonly type: "crashed"; readonly message: string }
+  | IngestEvent;

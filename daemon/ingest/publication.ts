@@ -1,0 +1,157 @@
+/** One publisher on one path: its video on the way to the route, its counters and its liveness. Owned by the RTMP server. */
+import type AVPacket from "node-media-server/src/core/avpacket.js";
+import Flv from "node-media-server/src/protocol/flv.js";
+import { TruecastError } from "../../pipelines/errors.ts";
+import { avcPictureSize } from "./avc-picture-size.ts";
+import { type FlvRoute, startFlvRoute } from "./flv-route.ts";
+import { createGopCache } from "./gop-cache.ts";
+import type { IngestLimits } from "./limits.ts";
+import type { IngestEvent, SessionName, StreamStats } from "./messages.ts";
+import { type LivenessChange, createPublisherLiveness } from "./publisher-liveness.ts";
+import type { KnownStream } from "./stream-keys.ts";
+import { classifyVideoPacket } from "./video-packet.ts";
+
+export interface PublicationOptions {
+  readonly stream: KnownStream;
+  readonly sessionId: string;
+  readonly limits: IngestLimits;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  readonly onEvent: (event: IngestEvent) => void;
+}
+
+export interface Publication {
+  readonly stream: KnownStream;
+  readonly session: SessionName;
+  /** Reported as stalled: a newcomer with the key may take the path over. */
+  readonly stalled: boolean;
+  /** @throws TruecastError codec-unsupported, protocol-violation */
+  packet(packet: AVPacket): void;
+  /** Reports what silence calls for; true when the publisher must be ended. */
+  tick(): boolean;
+  routeTo(socketPath: string): void;
+  unroute(): void;
+  /** Called once a second: the bit rate is taken between calls. */
+  stats(bytesIn: number): StreamStats;
+  close(): void;
+}
+
+const AUDIO = 8;
+const BITRATE_SECONDS = 5;
+/** Far above any real parameter sets. */
+const MAX_SEQUENCE_HEADER_BYTES = 64 * 1024;
+/** FLV tag header before, and tag size after the payload. */
+const TAG_HEADER_BYTES = 11;
+const TAG_TRAILER_BYTES = 4;
+/** Frame type, packet type and composition time before an AVC record. */
+const AVC_HEADER_BYTES = 5;
+
+export function createPublication(options: PublicationOptions): Publication {
+  const { stream, limits, clock, onEvent } = options;
+  const session: SessionName = { stream: stream.name, sessionId: options.sessionId };
+  const liveness = createPublisherLiveness(limits, clock());
+  const gop = createGopCache(limits);
+  let route: FlvRoute | null = null;
+  let videoPackets = 0;
+  let droppedPackets = 0;
+  let skippedPackets = 0;
+  let keyframeSeen = false;
+  let videoBytes = 0;
+  const videoBytesBySecond: number[] = [];
+
+  const report = (change: LivenessChange | null): void => {
+    if (change === null || change.kind === "end") return;
+    if (change.kind === "resumed") onEvent({ type: "publisher-resumed", ...session });
+    else onEvent({ type: "publisher-stalled", ...session, code: change.kind === "stalled" ? "publisher-stalled" : "no-video", silentMs: Math.round(change.silentMs) });
+  };
+
+  const sequenceHeader = (tag: Buffer): void => {
+    if (tag.length > MAX_SEQUENCE_HEADER_BYTES) throw new TruecastError("protocol-violation", "The video sequence header is too long.");
+    // Encoders repeat it before keyframes; only a change is news.
+    if (gop.sequenceHeader !== null && payloadOf(gop.sequenceHeader).equals(payloadOf(tag))) return;
+    gop.setSequenceHeader(tag);
+    keyframeSeen = false;
+    route?.send("sequence-header", tag);
+    onEvent({ type: "video-format", ...session, codec: "h264", ...avcPictureSize(payloadOf(tag).subarray(AVC_HEADER_BYTES)) });
+  };
+
+  const unroute = (): void => {
+    route?.close();
+    route = null;
+  };
+
+  return {
+    stream,
+    session,
+    get stalled() {
+      return liveness.state.kind === "stalled";
+    },
+    packet(packet) {
+      if (packet.codec_type === AUDIO) {
+        report(liveness.packet("audio", clock()));
+        return;
+      }
+      const video = classifyVideoPacket(packet.data.subarray(0, packet.size));
+      switch (video.kind) {
+        case "unsupported":
+          throw new TruecastError("codec-unsupported", `The publisher sends ${video.codec}; publish H.264 (AVC).`);
+        case "empty":
+          skippedPackets += 1;
+          return;
+        case "sequence-header":
+          report(liveness.packet("video", clock()));
+          sequenceHeader(Flv.createMessage(packet));
+          return;
+        case "keyframe":
+        case "interframe": {
+          report(liveness.packet("video", clock()));
+          videoPackets += 1;
+          videoBytes += packet.size;
+          if (gop.sequenceHeader === null || (!keyframeSeen && video.kind === "interframe")) {
+            skippedPackets += 1;
+            return;
+          }
+          keyframeSeen = true;
+          const tag = Flv.createMessage(packet);
+          if (video.kind === "keyframe") gop.addKeyframe(tag);
+          else gop.addInterframe(tag);
+          if (route !== null && !route.send(video.kind, tag)) droppedPackets += 1;
+        }
+      }
+    },
+    tick() {
+      const change = liveness.tick(clock());
+      report(change);
+      return change?.kind === "end";
+    },
+    routeTo(socketPath) {
+      unroute();
+      const started = startFlvRoute({
+        session,
+        socketPath,
+        gop,
+        routeBufferBytes: limits.routeBufferBytes,
+        lingerMs: limits.lingerMs,
+        onLost(message) {
+          if (route === started) route = null;
+          onEvent({ type: "route-lost", ...session, message });
+        },
+      });
+      route = started;
+    },
+    unroute,
+    stats(bytesIn) {
+      videoBytesBySecond.push(videoBytes);
+      videoBytes = 0;
+      if (videoBytesBySecond.length > BITRATE_SECONDS) videoBytesBySecond.shift();
+      const bytes = videoBytesBySecond.reduce((sum, second) => sum + second, 0);
+      const bitrateKbps = Math.round((bytes * 8) / ((videoBytesBySecond.length * limits.statsIntervalMs) / 1_000) / 1_000);
+      return { ...session, bytesIn, videoPackets, droppedPackets, skippedPackets, bitrateKbps };
+    },
+    close: unroute,
+  };
+}
+
+function payloadOf(tag: Buffer): Buffer {
+  return tag.subarray(TAG_HEADER_BYTES, tag.length - TAG_TRAILER_BYTES);
+}
