@@ -1,0 +1,189 @@
+/** The graphs that run live, against PyTorch and against the plain definition of the horizon. */
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { HorizonSchedule } from "../pipelines/horizon/schedule.ts";
+import { loadModelFolder } from "./manifest.ts";
+import { type OnnxClassifier, startOnnxClassifier } from "./onnx-classifier.ts";
+import { openGraphs } from "./onnx-sessions.ts";
+
+const modelsDir = fileURLToPath(new URL(".", import.meta.url));
+const python = "/usr/bin/python3";
+const torchMissing = (() => {
+  try {
+    execFileSync(python, ["-c", "import torch"], { stdio: "ignore" });
+    return false;
+  } catch {
+    return true;
+  }
+})();
+
+async function cnnLstm(dir: string) {
+  const model = await loadModelFolder(dir);
+  if (model.kind !== "cnn-lstm") throw new Error(`${dir} is ${model.kind}`);
+  return model;
+}
+
+async function classifierOf(dir: string, { capacity = 4, maxBatch = 4 } = {}): Promise<OnnxClassifier> {
+  const { manifest, paths } = await cnnLstm(dir);
+  return await startOnnxClassifier({ manifest, paths, provider: "cpu", intraOpNumThreads: 2, capacity, maxBatch });
+}
+
+/** A crop with some structure, different for each seed. */
+function crop(seed: number, sizePx = 112): Uint8Array {
+  const pixels = new Uint8Array(sizePx * sizePx * 3);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = 128 + 100 * Math.sin((i % (3 * sizePx)) * 0.004 * (1 + (seed % 13)) + Math.floor(i / (3 * sizePx)) * 0.013 * (seed % 7) + seed);
+  return pixels;
+}
+
+const noTrack = { stream: "s", track: "s#1" };
+
+describe("the staggered horizon on the edge model", () => {
+  let classifier: OnnxClassifier;
+  let plain: InferenceSession;
+  let backbone: InferenceSession;
+  beforeAll(async () => {
+    const { paths } = await cnnLstm(join(modelsDir, "edge"));
+    classifier = await classifierOf(join(modelsDir, "edge"));
+    plain = await InferenceSession.create(paths.horizon);
+    backbone = await InferenceSession.create(paths.backbone);
+  });
+  afterAll(async () => {
+    await classifier.close();
+    await plain.release();
+    await backbone.release();
+  });
+
+  const featureOf = async (pixels: Uint8Array) => (await backbone.run({ crops: new Tensor("uint8", pixels, [1, 112, 112, 3]) }))["features"]?.data as Float32Array;
+
+  /** The reference meaning of a score: one LSTM from zero over the features of the window. */
+  async function plainScore(features: readonly Float32Array[]): Promise<number> {
+    let h = new Tensor("float32", new Float32Array(256), [1, 1, 256]);
+    let c = h;
+    let score = Number.NaN;
+    for (const feature of features) {
+      const out = await plain.run({ features: new Tensor("float32", feature, [1, 512]), h, c });
+      h = out["h_next"] as typeof h;
+      c = out["c_next"] as typeof c;
+      score = out["score"]?.data[0] as number;
+    }
+    return score;
+  }
+
+  it("gives the plain definition's scores to 1e-4, with missed slots, for two tracks interleaved in one batch", { timeout: 60_000 }, async () => {
+    const tracks = [0, 1].map((row) => ({ row, schedule: new HorizonSchedule(10), features: new Map<number, Float32Array>(), held: new Float32Array(10) }));
+    let compared = 0;
+    let wrongWindowDiffers = 0;
+    for (let slot = 0; slot < 230; slot++) {
+      // Track 0 misses every seventh slot and a stretch across two hops; track 1 starts 13 slots later and misses some others.
+      const present = tracks.filter(({ row }) => (row === 0 ? slot % 7 !== 0 && !(slot >= 124 && slot < 143) : slot >= 13 && slot % 11 !== 5));
+      if (present.length === 0) continue;
+      const turns = present.map((track) => ({ track, turn: track.schedule.advance(slot), pixels: crop(slot * 2 + track.row) }));
+      const heldBefore = turns.map(({ track }) => track.held.slice());
+      const scores = await classifier.step(turns.map(({ track, turn, pixels }) => ({ ...noTrack, row: track.row, slot, pixels, resets: turn?.resets ?? [] })));
+      for (const [index, { track, turn, pixels }] of turns.entries()) {
+        track.features.set(slot, (await featureOf(pixels)).slice());
+        track.held = scores.slice(index * 10, index * 10 + 10);
+        if (!turn?.due) continue;
+        const { due } = turn;
+        const given = (due.from === "held" ? heldBefore[index] : track.held)?.[due.state] as number;
+        const first = Math.min(...track.features.keys());
+        const end = first + (due.frames < 100 ? due.frames - 1 : 99 + Math.floor((slot - first - 99) / 10) * 10);
+        const window = [...track.features].filter(([at]) => at <= end && at > end - due.frames).map(([, feature]) => feature);
+        expect(Math.abs(given - (await plainScore(window)))).toBeLessThan(1e-4);
+        compared += 1;
+        if (due.frames === 100 && Math.abs(given - (await plainScore(window.slice(10)))) > 1e-4) wrongWindowDiffers += 1;
+      }
+    }
+    expect(compared).toBe(30);
+    // The test must be able to tell a window of the wrong length.
+    expect(wrongWindowDiffers).toBeGreaterThan(20);
+  });
+
+  it("gives another score when the frames are reversed", async () => {
+    const features: Float32Array[] = [];
+    for (let seed = 0; seed < 40; seed++) features.push((await featureOf(crop(seed))).slice());
+    expect(Math.abs((await plainScore(features)) - (await plainScore(features.toReversed())))).toBeGreaterThan(1e-3);
+  });
+
+  it("takes a row back to a fresh start when all its states are reset", async () => {
+    const all = Array.from({ length: 10 }, (_, state) => state);
+    const step = async (row: number, seed: number, resets: number[]) => (await classifier.step([{ ...noTrack, row, slot: 0, pixels: crop(seed), resets }])).slice();
+    const fresh = await step(2, 5, all);
+    expect(await step(2, 6, [])).not.toEqual(fresh);
+    expect(await step(2, 5, all)).toEqual(fresh);
+  });
+});
+
+describe("providers", () => {
+  it("refuses a wished-for provider that does not load instead of falling back", async () => {
+    const { manifest, paths } = await cnnLstm(join(modelsDir, "edge"));
+    await expect(openGraphs({ manifest, paths, provider: "cuda", intraOpNumThreads: 1, warmUp: async () => {} })).rejects.toMatchObject({ code: "provider-unavailable" });
+  });
+
+  it("refuses one that loads but cannot run", async () => {
+    const { manifest, paths } = await cnnLstm(join(modelsDir, "edge"));
+    const warmUp = async () => {
+      throw new Error("the device is lost");
+    };
+    await expect(openGraphs({ manifest, paths, provider: "cpu", intraOpNumThreads: 1, warmUp })).rejects.toThrow(/the device is lost/);
+  });
+
+  it("takes the CPU on `auto` where CUDA does not load, and says what it passed over", async () => {
+    const { manifest, paths } = await cnnLstm(join(modelsDir, "edge"));
+    const passedOver: string[] = [];
+    const sessions = await openGraphs({ manifest, paths, provider: "auto", intraOpNumThreads: 1, warmUp: async () => {}, onPassedOver: (provider) => passedOver.push(provider) });
+    expect([...passedOver, sessions.provider]).toEqual(["cuda", "cpu"]);
+    await sessions.backbone.release();
+    await sessions.horizon.release();
+  });
+
+  it("refuses graphs whose shapes are not the manifest's", async () => {
+    const { manifest, paths } = await cnnLstm(join(modelsDir, "edge"));
+    const wrong = { ...manifest, featureSize: 256 };
+    await expect(openGraphs({ manifest: wrong, paths, provider: "cpu", intraOpNumThreads: 1, warmUp: async () => {} })).rejects.toMatchObject({
+      code: "model-invalid",
+      message: "edge: backbone must have features as float32 [any, 256], found float32 [n, 512]",
+    });
+  });
+});
+
+describe.skipIf(torchMissing)("PyTorch-to-ONNX parity (needs python3-torch)", () => {
+  it.each([
+    ["edge", 40, 120_000],
+    ["resnext101-lstm", 6, 240_000],
+  ])("%s gives PyTorch's features and scores", { timeout: 240_000 }, async (name, frames, timeout) => {
+    const out = await mkdtemp(join(tmpdir(), "truecast-parity-"));
+    try {
+      await promisify(execFile)(python, ["-m", "truecast_training", "export", "--model", name, "--out", out, "--reference-frames", String(frames), "--threads", "2"], {
+        env: { ...process.env, PYTHONPATH: join(modelsDir, "training") },
+        timeout,
+      });
+      const floats = async (file: string) => new Float32Array(new Uint8Array(await readFile(join(out, file))).buffer);
+      const [crops, features, scores] = [await readFile(join(out, "crops.bin")), await floats("features.bin"), await floats("scores.bin")];
+      const { paths } = await cnnLstm(out);
+
+      const session = await InferenceSession.create(paths.backbone);
+      const found = (await session.run({ crops: new Tensor("uint8", new Uint8Array(crops), [frames, 112, 112, 3]) }))["features"]?.data as Float32Array;
+      await session.release();
+      expect(found).toHaveLength(features.length);
+      const scale = Math.max(...features.map(Math.abs));
+      expect(Math.max(...found.map((value, index) => Math.abs(value - (features[index] ?? Number.NaN))))).toBeLessThan(1e-4 * scale);
+
+      await using classifier = await classifierOf(out, { capacity: 1, maxBatch: 1 });
+      const cropBytes = crops.length / frames;
+      for (let slot = 0; slot < frames; slot++) {
+        const pixels = crops.subarray(slot * cropBytes, (slot + 1) * cropBytes);
+        const given = await classifier.step([{ ...noTrack, row: 0, slot, pixels, resets: slot === 0 ? [0] : [] }]);
+        expect(Math.abs((given[0] ?? Number.NaN) - (scores[slot] ?? Number.NaN))).toBeLessThan(1e-4);
+      }
+    } finally {
+      await rm(out, { recursive: true });
+    }
+  });
+});

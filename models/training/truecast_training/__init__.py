@@ -1,0 +1,1 @@
+"""Truecast's networks in PyTorch, and their export to the model-folder format."""

@@ -1,0 +1,205 @@
+"""The two networks that ship with Truecast: a convolutional backbone per crop, then one LSTM over the crops of a track.
+
+The method is the one of IJERTV13IS050270: ResNeXt-101 32x8d (Xie et al., 2017) without its classifier, one LSTM layer,
+dropout 0.4, two classes. `edge` keeps the shape of that model at a size that one CPU core can run live.
+"""
+
+from dataclasses import dataclass
+from typing import Sequence, Tuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+#: Index of the class whose probability is the score.
+AUTHENTIC, MANIPULATED = 0, 1
+
+#: Frames of a full horizon.
+HORIZON_FRAMES = 100
+
+
+def conv_bn(in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> Tuple[nn.Conv2d, nn.BatchNorm2d]:
+    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return conv, nn.BatchNorm2d(out_channels)
+
+
+class Bottleneck(nn.Module):
+    """ResNeXt block: 1x1, grouped 3x3, 1x1, with a residual. Parameter names are torchvision's."""
+
+    def __init__(self, in_channels: int, width: int, out_channels: int, stride: int, groups: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = conv_bn(in_channels, width, 1)
+        self.conv2, self.bn2 = conv_bn(width, width, 3, stride, groups)
+        self.conv3, self.bn3 = conv_bn(width, out_channels, 1)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = nn.Sequential(*conv_bn(in_channels, out_channels, 1, stride)) if stride != 1 or in_channels != out_channels else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual = x if self.downsample is None else self.downsample(x)
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.relu(self.bn2(self.conv2(x)))
+        return self.relu(self.bn3(self.conv3(x)) + residual)
+
+
+def stage(in_channels: int, width: int, out_channels: int, blocks: int, stride: int, groups: int) -> nn.Sequential:
+    first = Bottleneck(in_channels, width, out_channels, stride, groups)
+    return nn.Sequential(first, *(Bottleneck(out_channels, width, out_channels, 1, groups) for _ in range(blocks - 1)))
+
+
+class ResNeXt101(nn.Module):
+    """ResNeXt-101 32x8d without `fc`: its state dict loads torchvision's `resnext101_32x8d` as it is (drop `fc.*`)."""
+
+    feature_size = 2048
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.layer1 = stage(64, 256, 256, 3, 1, 32)
+        self.layer2 = stage(256, 512, 512, 4, 2, 32)
+        self.layer3 = stage(512, 1024, 1024, 23, 2, 32)
+        self.layer4 = stage(1024, 2048, 2048, 3, 2, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return x.mean((2, 3))
+
+
+class EdgeBackbone(nn.Module):
+    """Narrow ResNeXt for live CPU use.
+
+    Groups are 16 channels wide, the vector width of ONNX Runtime's blocked convolution kernels: narrower groups have fewer
+    operations on paper and take longer. The picture's high-pass residual goes in as three more channels, because the
+    traces of blending are fine structure that the first strided convolution would otherwise have to learn to keep.
+    """
+
+    feature_size = 512
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = conv_bn(6, 32, 3, 2)
+        self.conv2, self.bn2 = conv_bn(32, 32, 3, 1)
+        self.relu = nn.ReLU(inplace=True)
+        self.layer1 = stage(32, 64, 128, 1, 1, 4)
+        self.layer2 = stage(128, 128, 256, 3, 2, 8)
+        self.layer3 = stage(256, 256, 512, 3, 2, 16)
+
+    def early(self, x: Tensor) -> Tensor:
+        """Feature map at half the picture's resolution, where a dense training task can be attached."""
+        residual = x - F.avg_pool2d(x, 5, 1, 2, count_include_pad=False)
+        x = torch.cat((x, residual), 1)
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.relu(self.bn2(self.conv2(x)))
+        return self.layer1(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer3(self.layer2(self.early(x))).mean((2, 3))
+
+
+class FaceSequenceClassifier(nn.Module):
+    """Crops of one track in order of time -> logits of (authentic, manipulated)."""
+
+    def __init__(self, backbone: nn.Module, feature_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        # batch_first matters: without it the LSTM would run over the batch and be blind to order.
+        self.lstm = nn.LSTM(feature_size, hidden_size, batch_first=True)
+        self.dropout = nn.Dropout(0.4)
+        self.classifier = nn.Linear(hidden_size, 2)
+        self.register_buffer("mean", torch.tensor([255 * m for m in IMAGENET_MEAN]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor([1 / (255 * s) for s in IMAGENET_STD]).view(1, 3, 1, 1), persistent=False)
+
+    def features(self, crops: Tensor) -> Tensor:
+        """uint8 RGB `[n, size, size, 3]` -> `[n, F]`."""
+        x = crops.permute(0, 3, 1, 2).to(torch.float32)
+        return self.backbone((x - self.mean) * self.scale)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """uint8 `[batch, time, size, size, 3]` -> `[batch, 2]`, from the last hidden state."""
+        features = self.features(crops.flatten(0, 1)).view(crops.shape[0], crops.shape[1], -1)
+        return self.classify(features)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """`[batch, time, F]` -> logits `[batch, 2]`."""
+        hidden, _ = self.lstm(features)
+        return self.classifier(self.dropout(hidden[:, -1]))
+
+
+class HorizonStep(nn.Module):
+    """One time step for all staggered states of several tracks: the graph that runs live.
+
+    `features [n, F]`, `h [n, S, H]`, `c [n, S, H]` -> `h_next`, `c_next`, `score [n, S]` (probability of manipulation).
+    The input projection is computed once a track and broadcast over its S states.
+    """
+
+    def __init__(self, model: FaceSequenceClassifier) -> None:
+        super().__init__()
+        lstm = model.lstm
+        self.hidden_size = lstm.hidden_size
+        self.w_input = nn.Parameter(lstm.weight_ih_l0.detach().t().contiguous())
+        self.w_hidden = nn.Parameter(lstm.weight_hh_l0.detach().t().contiguous())
+        self.bias = nn.Parameter((lstm.bias_ih_l0 + lstm.bias_hh_l0).detach())
+        self.classifier = model.classifier
+
+    def forward(self, features: Tensor, h: Tensor, c: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+        projected = (features @ self.w_input + self.bias).unsqueeze(1)
+        gates = h @ self.w_hidden + projected
+        i, f, g, o = gates.split(self.hidden_size, 2)
+        c_next = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        h_next = torch.sigmoid(o) * torch.tanh(c_next)
+        score = torch.softmax(self.classifier(h_next), 2)[:, :, MANIPULATED]
+        return h_next, c_next, score
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What the export needs to know of a network."""
+
+    name: str
+    backbone: type
+    hidden_size: int
+    size_px: int
+    description: str
+    calibration_batch: int
+
+
+SPECS: Sequence[ModelSpec] = (
+    ModelSpec("resnext101-lstm", ResNeXt101, 2048, 112, "ResNeXt-101 32x8d features and one LSTM of 2048 units over 100 face crops, as in IJERTV13IS050270.", 16),
+    ModelSpec("edge", EdgeBackbone, 256, 112, "Narrow ResNeXt and one LSTM of 256 units over 100 face crops: the paper's shape of model at a size for live CPU use.", 64),
+)
+
+
+def spec_of(name: str) -> ModelSpec:
+    for spec in SPECS:
+        if spec.name == name:
+            return spec
+    raise KeyError(f"no network named {name!r}; known: {', '.join(s.name for s in SPECS)}")
+
+
+def build_model(name: str, seed: int = 20240501) -> FaceSequenceClassifier:
+    """A freshly initialised network, the same for the same seed, in evaluation mode."""
+    spec = spec_of(name)
+    torch.manual_seed(seed)
+    model = FaceSequenceClassifier(spec.backbone(), spec.backbone.feature_size, spec.hidden_size)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    remember_horizon(model.lstm, HORIZON_FRAMES)
+    return model.eval()
+
+
+def remember_horizon(lstm: nn.LSTM, frames: int) -> None:
+    """Chrono initialisation (Tallec & Ollivier, ICLR 2018): memories of up to `frames` steps, where PyTorch's own
+    initialisation forgets within ten and gradients from the start of the horizon never arrive."""
+    size = lstm.hidden_size
+    with torch.no_grad():
+        forget = torch.empty(size).uniform_(1, frames - 1).log()
+        lstm.bias_ih_l0.zero_()
+        lstm.bias_hh_l0.zero_()
+        lstm.bias_ih_l0[:size] = -forget
+        lstm.bias_ih_l0[size : 2 * size] = forget
