@@ -1,6 +1,7 @@
 /** The HTTP port of the daemon: API, WebSocket, metrics and dashboard, closed to other machines unless a token guards it. */
 import type { AddressInfo } from "node:net";
 import { isIPv6 } from "node:net";
+import { resolve } from "node:path";
 import type { Logger } from "pino";
 import { TruecastError } from "../../pipelines/errors.ts";
 import { type AccessRules, checkExposure } from "./access.ts";
@@ -49,7 +50,10 @@ export async function startHttpServer(options: HttpServerOptions, signal?: Abort
   const host = options.host === "localhost" ? "127.0.0.1" : options.host;
   const rules: AccessRules = { boundHost: host, token, allowedHosts: options.allowedHosts ?? [], allowedOrigins: options.allowedOrigins ?? [] };
   const live = startLive({ source, limits, log, onEvent });
-  const app = await buildApp({ rules, dashboardDir: options.dashboardDir, limits, log, source, run: live.run, onEvent });
+  const app = await buildApp({ rules, dashboardDir: resolve(options.dashboardDir), limits, log, source, run: live.run, onEvent }).catch(async (error: unknown) => {
+    await live.close();
+    throw error;
+  });
   app.server.maxConnections = limits.maxLiveClients + limits.maxRequestConnections;
   app.server.on("drop", () => onEvent({ kind: "refused", reason: "connections" }));
   app.server.on("upgrade", (request, socket, head) => handleUpgrade({ request, socket, head }, { rules, live, onEvent }));

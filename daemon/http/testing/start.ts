@@ -12,9 +12,9 @@ export interface TestServer extends AsyncDisposable {
   readonly events: HttpEvent[];
 }
 
-export async function startTestServer(options: Partial<HttpServerOptions> = {}): Promise<TestServer> {
+export async function startTestServer(options: Partial<HttpServerOptions> = {}, signal?: AbortSignal): Promise<TestServer> {
   const events: HttpEvent[] = [];
-  const http = await startHttpServer({
+  const defaults: HttpServerOptions = {
     host: "127.0.0.1",
     port: 0,
     token: null,
@@ -22,8 +22,8 @@ export async function startTestServer(options: Partial<HttpServerOptions> = {}):
     log: pino({ enabled: false }),
     source: fakeSource(),
     onEvent: (event) => events.push(event),
-    ...options,
-  });
+  };
+  const http = await startHttpServer({ ...defaults, ...options }, signal);
   return { http, events, [Symbol.asyncDispose]: () => http.close() };
 }
 

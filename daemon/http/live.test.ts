@@ -1,0 +1,260 @@
+import { once } from "node:events";
+import { describe, expect, test, vi } from "vitest";
+import { WebSocket } from "ws";
+import { ServerMessage } from "../protocol.ts";
+import type { LiveUpdate } from "./source.ts";
+import { ALERT, fakeSource, MODEL, POINT, stream, SYSTEM } from "./testing/fake-source.ts";
+import { connectLive, refusedHandshake } from "./testing/live-client.ts";
+import { expectMatches } from "./testing/requests.ts";
+import { startTestServer, type TestServer } from "./testing/start.ts";
+
+const TOKEN = "0123456789abcdef0123456789abcdef";
+const score = (at: number): LiveUpdate => ({ type: "score", stream: "studio-a", point: { ...POINT, at } });
+/** A score message of about this many bytes. */
+const bulky = (bytes: number): LiveUpdate => ({ type: "score", stream: "s".repeat(bytes), point: POINT });
+const seqs = (messages: readonly ServerMessage[]): number[] => messages.map(({ seq }) => seq);
+const ended = (server: TestServer): string[] => server.events.flatMap((event) => (event.kind === "live-closed" ? [event.reason] : []));
+
+describe("messages", () => {
+  test("a client gets a snapshot, then every kind of delta with numbers that rise by one, as the golden file has them", async () => {
+    await using server = await startTestServer();
+    server.http.broadcast(score(1));
+    const client = await connectLive(server.http.url);
+    server.http.broadcast({ type: "stream", stream: stream("studio-a") });
+    server.http.broadcast(score(2));
+    server.http.broadcast({ type: "alert", alert: ALERT });
+    server.http.broadcast({ type: "model", model: MODEL });
+    server.http.broadcast({ type: "system", system: SYSTEM });
+    await client.until(() => client.messages.length === 6);
+    for (const message of client.messages) expectMatches(ServerMessage, message);
+    expect(seqs(client.messages)).toEqual([1, 2, 3, 4, 5, 6]);
+    const back = await connectLive(server.http.url, `?run=${server.http.run}&since=6`);
+    await back.until(() => back.messages.length === 1);
+    const golden = [...client.texts, ...back.texts].map((text) => text.replace(server.http.run, "00000000-0000-4000-8000-000000000000"));
+    await expect(`${golden.join("\n")}\n`).toMatchFileSnapshot("testing/wire-messages.golden.jsonl");
+    client.socket.terminate();
+    back.socket.terminate();
+  });
+
+  test("what happens between two snapshots is in the second one's number", async () => {
+    await using server = await startTestServer();
+    for (let at = 0; at < 5; at += 1) server.http.broadcast(score(at));
+    const client = await connectLive(server.http.url);
+    await client.until(() => client.messages.length === 1);
+    expect(client.messages[0]).toMatchObject({ type: "snapshot", seq: 5, run: server.http.run });
+    client.socket.terminate();
+  });
+
+  test("updates of a stream are thinned out per stream, the newest is never lost, and nothing else waits", async () => {
+    await using server = await startTestServer();
+    const client = await connectLive(server.http.url);
+    for (let decoded = 1; decoded <= 100; decoded += 1) {
+      server.http.broadcast({ type: "stream", stream: stream("studio-a", { frames: { decoded, discarded: 0, lost: 0 } }) });
+    }
+    server.http.broadcast({ type: "stream", stream: stream("studio-b") });
+    server.http.broadcast(score(1));
+    const decoded = (): number[] => client.messages.flatMap((message) => (message.type === "stream" && message.stream.name === "studio-a" ? [message.stream.frames.decoded] : []));
+    await client.until(() => decoded().includes(100));
+    expect(decoded()).toEqual([1, 100]);
+    expect(client.messages.map(({ type }) => type)).toEqual(["snapshot", "stream", "stream", "score", "stream"]);
+    client.socket.terminate();
+  });
+
+  test("a snapshot that cannot be made ends that client with 1011 and leaves the server in place", async () => {
+    let broken = true;
+    const source = fakeSource();
+    await using server = await startTestServer({
+      source: {
+        ...source,
+        model: () => {
+          if (broken) throw new Error("no model");
+          return source.model();
+        },
+      },
+    });
+    expect(await (await connectLive(server.http.url)).closed).toBe(1011);
+    broken = false;
+    const client = await connectLive(server.http.url);
+    await client.until(() => client.messages.length === 1);
+    client.socket.terminate();
+  });
+});
+
+describe("coming back", () => {
+  test("a client that names its run and number gets exactly what it missed", async () => {
+    await using server = await startTestServer();
+    const before = await connectLive(server.http.url);
+    server.http.broadcast(score(1));
+    await before.until(() => before.messages.length === 2);
+    before.socket.close();
+    await before.closed;
+    for (const at of [2, 3, 4]) server.http.broadcast(score(at));
+    const after = await connectLive(server.http.url, `?run=${server.http.run}&since=1`);
+    server.http.broadcast(score(5));
+    await after.until(() => after.messages.length === 5);
+    expect(after.messages[0]).toEqual({ type: "resumed", run: server.http.run, seq: 1 });
+    expect(seqs(after.messages)).toEqual([1, 2, 3, 4, 5]);
+    expect(server.events.filter(({ kind }) => kind === "live-opened")).toEqual([
+      { kind: "live-opened", resumed: false },
+      { kind: "live-opened", resumed: true },
+    ]);
+    after.socket.terminate();
+  });
+
+  test.each([
+    ["the gap is larger than what is kept", (run: string) => `?run=${run}&since=1`],
+    ["the run is another one", () => "?run=00000000-0000-4000-8000-000000000000&since=9"],
+    ["the number was never given out", (run: string) => `?run=${run}&since=11`],
+    ["the run is missing", () => "?since=9"],
+    ["the number is missing", (run: string) => `?run=${run}`],
+  ])("it gets a new snapshot when %s", async (_when, query) => {
+    await using server = await startTestServer({ limits: { maxRingMessages: 3 } });
+    for (let at = 1; at <= 10; at += 1) server.http.broadcast(score(at));
+    const client = await connectLive(server.http.url, query(server.http.run));
+    await client.until(() => client.messages.length === 1);
+    expect(client.messages[0]).toMatchObject({ type: "snapshot", seq: 10 });
+    client.socket.terminate();
+  });
+
+  test("a number that is none is refused by name", async () => {
+    await using server = await startTestServer();
+    const { status, text } = await refusedHandshake(server.http.url, `/api/v1/live?run=${server.http.run}&since=-1`);
+    expect([status, JSON.parse(text)]).toEqual([400, expect.objectContaining({ code: "request-invalid", detail: expect.stringContaining('"since" is "-1"') as string })]);
+  });
+});
+
+describe("clients that misbehave", () => {
+  test("one that does not read is closed with 1013 while another hears everything and memory stays bounded", async () => {
+    const cap = 262_144;
+    const messageBytes = 65_536;
+    await using server = await startTestServer({ limits: { maxClientBufferBytes: cap, maxRingBytes: cap, closeTimeoutMs: 20_000 } });
+    const slow = await connectLive(server.http.url);
+    slow.socket.pause();
+    const fast = new WebSocket(`${server.http.url.replace("http", "ws")}/api/v1/live`);
+    let heard = 0;
+    fast.on("message", () => {
+      heard += 1;
+    });
+    await once(fast, "message");
+
+    const memory = (): number => process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed;
+    const before = memory();
+    let peakBuffered = 0;
+    let sent = 0;
+    let sentWhenDropped = 0;
+    // 100 MiB in all, far past what the kernel's socket buffers take.
+    for (; sent < 1600; sent += 1) {
+      server.http.broadcast(bulky(messageBytes));
+      peakBuffered = Math.max(peakBuffered, server.http.liveStats().maxBufferedBytes);
+      if (sentWhenDropped === 0 && peakBuffered > cap) sentWhenDropped = sent;
+      if (sent % 2 === 1) await vi.waitUntil(() => heard === sent + 2, { interval: 1 });
+    }
+    expect(heard).toBe(1 + sent);
+    expect(sentWhenDropped).toBeGreaterThan(0);
+    expect(sentWhenDropped).toBeLessThan(sent / 2);
+    expect(peakBuffered).toBeLessThan(cap + 2 * messageBytes);
+    expect(memory() - before).toBeLessThan(64 * 1024 * 1024);
+
+    // It learns why once it reads again.
+    slow.socket.resume();
+    expect(await slow.closed).toBe(1013);
+    expect(fast.readyState).toBe(WebSocket.OPEN);
+    await vi.waitUntil(() => ended(server).length === 1);
+    expect(ended(server)).toEqual(["slow"]);
+    fast.terminate();
+  });
+
+  test("one that never reads its close frame either is cut off", async () => {
+    await using server = await startTestServer({ limits: { maxClientBufferBytes: 65_536, closeTimeoutMs: 100 } });
+    const deaf = await connectLive(server.http.url);
+    deaf.socket.pause();
+    await vi.waitUntil(
+      () => {
+        server.http.broadcast(bulky(262_144));
+        return server.http.liveStats().clients === 0;
+      },
+      { interval: 10, timeout: 10_000 },
+    );
+    expect(ended(server)).toEqual(["slow"]);
+    deaf.socket.terminate();
+  });
+
+  test("one that answers no ping is dead, one that does stays", async () => {
+    await using server = await startTestServer({ limits: { pingIntervalMs: 40 } });
+    const dead = await connectLive(server.http.url, "", { autoPong: false });
+    const alive = await connectLive(server.http.url);
+    let pings = 0;
+    alive.socket.on("ping", () => {
+      pings += 1;
+    });
+    expect(await dead.closed).toBe(1006);
+    await vi.waitUntil(() => pings >= 5);
+    expect(ended(server)).toEqual(["dead"]);
+    expect(server.http.liveStats().clients).toBe(1);
+    alive.socket.terminate();
+  });
+
+  test("one that says something is closed with 1008, one that says much with 1009", async () => {
+    await using server = await startTestServer();
+    const talker = await connectLive(server.http.url);
+    talker.socket.send("hello");
+    expect(await talker.closed).toBe(1008);
+    const flooder = await connectLive(server.http.url);
+    flooder.socket.send("x".repeat(126));
+    expect(await flooder.closed).toBe(1009);
+    await vi.waitUntil(() => ended(server).length === 2);
+    expect(ended(server)).toEqual(["protocol", "protocol"]);
+  });
+
+  test("one past the limit is refused and may come when another has left", async () => {
+    await using server = await startTestServer({ limits: { maxLiveClients: 1 } });
+    const first = await connectLive(server.http.url);
+    const refused = await refusedHandshake(server.http.url, "/api/v1/live");
+    expect([refused.status, refused.headers["retry-after"], JSON.parse(refused.text)]).toEqual([503, "5", expect.objectContaining({ code: "overload" })]);
+    expect(server.events).toContainEqual({ kind: "refused", reason: "live-capacity" });
+    first.socket.close();
+    await first.closed;
+    await vi.waitUntil(() => server.http.liveStats().clients === 0);
+    const second = await connectLive(server.http.url);
+    second.socket.terminate();
+  });
+});
+
+describe("handshake", () => {
+  test.each([
+    ["another path", "/api/v1/other", {}, 404, "not-found"],
+    ["a rebinding Host", "/api/v1/live", { headers: { host: "evil.example" } }, 403, "forbidden"],
+    ["another Origin", "/api/v1/live", { origin: "https://evil.example" }, 403, "forbidden"],
+    ["an opaque Origin", "/api/v1/live", { origin: "null" }, 403, "forbidden"],
+  ])("from %s is refused", async (_what, path, options, status, code) => {
+    await using server = await startTestServer();
+    const refused = await refusedHandshake(server.http.url, path, options);
+    expect([refused.status, JSON.parse(refused.text)]).toEqual([status, expect.objectContaining({ code, status })]);
+  });
+
+  test("the own origin, an allowed origin and no origin are taken", async () => {
+    await using server = await startTestServer({ allowedOrigins: ["https://ops.example"] });
+    for (const options of [{ origin: server.http.url }, { origin: "https://ops.example" }, {}]) {
+      const client = await connectLive(server.http.url, "", options);
+      client.socket.terminate();
+    }
+  });
+
+  test("with a token, bearer and cookie open it, and nothing else does", async () => {
+    await using server = await startTestServer({ token: TOKEN });
+    const link = await fetch(`${server.http.url}/?token=${TOKEN}`, { redirect: "manual" });
+    const cookie = link.headers.get("set-cookie")?.split(";", 1)[0] ?? "";
+    for (const headers of [{ authorization: `Bearer ${TOKEN}` }, { cookie }]) {
+      const client = await connectLive(server.http.url, "", { headers });
+      client.socket.terminate();
+    }
+    for (const [path, headers] of [
+      ["/api/v1/live", {}],
+      [`/api/v1/live?token=${TOKEN}`, {}],
+      ["/api/v1/live", { authorization: "Bearer wrong" }],
+      ["/api/v1/live", { cookie: `truecast_session=${TOKEN}` }],
+    ] as const) {
+      expect((await refusedHandshake(server.http.url, path, { headers })).status).toBe(401);
+    }
+  });
+});
