@@ -1,0 +1,54 @@
+/** A list of alerts: firing on top, each with its stream, face, scores, time and model. */
+import type { Alert } from "../../../daemon/protocol.ts";
+import { formatClock, formatPercent } from "../format.ts";
+import { hrefOf } from "../route.ts";
+import { useServerNow } from "../use-now.ts";
+import { ALERT_STATE_LABELS, RESOLUTION_SENTENCES } from "../wording.ts";
+import { Age } from "./age.tsx";
+import { AlertIcon } from "./icons.tsx";
+
+export function AlertList({ alerts, linked = true }: { alerts: readonly Alert[]; linked?: boolean }) {
+  if (alerts.length === 0) return <p className="alerts-none">No alerts. One is raised when a face scores above the threshold long enough.</p>;
+  return (
+    <ul className="alerts">
+      {alerts.map((alert) => (
+        <AlertItem key={alert.id} alert={alert} linked={linked} />
+      ))}
+    </ul>
+  );
+}
+
+function AlertItem({ alert, linked }: { alert: Alert; linked: boolean }) {
+  const nowMs = useServerNow();
+  const begunAt = alert.firingAt ?? alert.pendingAt;
+  return (
+    <li className="alert" data-state={alert.state}>
+      <div className="alert-head">
+        <span className="alert-state">
+          <AlertIcon state={alert.state} />
+          {ALERT_STATE_LABELS[alert.state]}
+        </span>
+        <span className="alert-age">
+          <Age since={begunAt} until={alert.resolvedAt} />
+        </span>
+      </div>
+      <div className="alert-subject">
+        {linked ? <a href={hrefOf({ kind: "stream", name: alert.stream })}>{alert.stream}</a> : <span>{alert.stream}</span>}
+        <span className="alert-track">face #{alert.track}</span>
+        <span className="alert-peak">
+          peak <b>{formatPercent(alert.peakScore)}</b>
+        </span>
+      </div>
+      <div className="alert-facts">
+        <span>
+          {alert.state === "resolved" ? "last" : "now"} {formatPercent(alert.score)}
+        </span>
+        <span>threshold {formatPercent(alert.threshold)}</span>
+        <span>since {formatClock(begunAt, nowMs)}</span>
+        {alert.resolution !== null && <span>{RESOLUTION_SENTENCES[alert.resolution]}</span>}
+        <span title={`SHA-256 ${alert.model.sha256}`}>{alert.model.name}</span>
+        {alert.model.scripted && <span className="badge" data-badge="scripted">Scripted</span>}
+      </div>
+    </li>
+  );
+}

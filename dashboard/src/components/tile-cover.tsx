@@ -1,0 +1,34 @@
+/** What lies over the picture of a stream that is not live: what is going on, since when, and what to do. */
+import type { Stream } from "../../../daemon/protocol.ts";
+import { useReady } from "../use-live.ts";
+import { STATE_SENTENCES } from "../wording.ts";
+import { Age } from "./age.tsx";
+import { StateIcon } from "./icons.tsx";
+
+export function TileCover({ stream }: { stream: Stream }) {
+  const rtmpUrl = useReady((state) => state.system.rtmpUrl);
+  if (stream.state === "live") return null;
+  return (
+    <div className="cover" data-state={stream.state}>
+      <span className="cover-icon">
+        <StateIcon state={stream.state} />
+      </span>
+      <span className="cover-title">{STATE_SENTENCES[stream.state]}</span>
+      {stream.state === "waiting" && (
+        <span className="cover-detail">
+          <code>{rtmpUrl}</code>
+        </span>
+      )}
+      {stream.stateReason !== null && (
+        <span className="cover-detail">
+          <code>{stream.stateReason.code}</code> {stream.stateReason.message}
+        </span>
+      )}
+      {stream.state !== "waiting" && (
+        <span className="cover-age">
+          for <Age since={stream.stateSince} />
+        </span>
+      )}
+    </div>
+  );
+}

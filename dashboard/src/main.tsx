@@ -1,0 +1,46 @@
+/** Entry of the dashboard: starts the theme and the live store, and shows the page. */
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import "uplot/dist/uPlot.min.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/header.css";
+import "./styles/wall.css";
+import "./styles/picture.css";
+import "./styles/stream-view.css";
+import "./styles/chart.css";
+import "./styles/alerts.css";
+import { App } from "./app.tsx";
+import { startLiveStore } from "./live-store.ts";
+import { startTheme } from "./theme.ts";
+import { LiveStoreContext } from "./use-live.ts";
+
+/** Eyes cannot follow more than ten changes a second, and every flush lays out the page again. */
+const FLUSH_INTERVAL_MS = 100;
+
+/** Soon while the page is visible; when it is hidden, as soon as it is seen again. */
+function scheduleFlush(flush: () => void): void {
+  if (!document.hidden) {
+    setTimeout(flush, FLUSH_INTERVAL_MS);
+    return;
+  }
+  document.addEventListener("visibilitychange", flush, { once: true });
+}
+
+startTheme();
+const store = startLiveStore({ origin: window.location.origin, schedule: scheduleFlush });
+// A laptop that wakes up or finds its network again should not sit out the back-off.
+window.addEventListener("online", () => store.retryNow());
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) store.retryNow();
+});
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html has no #root.");
+createRoot(root).render(
+  <StrictMode>
+    <LiveStoreContext value={store}>
+      <App />
+    </LiveStoreContext>
+  </StrictMode>,
+);

@@ -1,0 +1,59 @@
+/** What the page calls verdicts, states, reasons and resolutions. */
+import type { Alert, AlertState, StreamState, Verdict } from "../../daemon/protocol.ts";
+
+export type VerdictKind = Verdict["kind"];
+
+export const VERDICT_LABELS: Readonly<Record<VerdictKind, string>> = {
+  authentic: "Authentic",
+  uncertain: "Uncertain",
+  suspicious: "Suspicious",
+  manipulated: "Manipulated",
+  unscored: "Unscored",
+};
+
+/** One sentence for every reason of the pipeline; the protocol carries the reason as text, so that new ones may come. */
+const UNSCORED_SENTENCES: Readonly<Record<string, string>> = {
+  "no-face": "No face in the picture.",
+  "face-too-small": "The face is too small to score.",
+  "face-too-blurred": "The face is too blurred to score.",
+  "face-cut-off": "The face is cut off by the edge of the picture.",
+  "too-few-frames": "Collecting frames for a first score.",
+  "low-coverage": "The face was missing from too many frames.",
+  "untrained-model": "The model is untrained: its score means nothing.",
+  "inference-unavailable": "Inference is down. Scores return when it is back.",
+  "decoder-recovering": "The decoder is recovering.",
+  "no-video": "The publisher sends no video.",
+  offline: "No publisher is connected.",
+};
+
+export function sentenceOfReason(reason: string): string {
+  return UNSCORED_SENTENCES[reason] ?? `No verdict (${reason}).`;
+}
+
+export const STATE_LABELS: Readonly<Record<StreamState, string>> = {
+  waiting: "Waiting",
+  starting: "Starting",
+  live: "Live",
+  stalled: "Stalled",
+  reconnecting: "Reconnecting",
+  failed: "Failed",
+};
+
+/** What is going on, for states in which there is no live picture to speak for itself. */
+export const STATE_SENTENCES: Readonly<Record<StreamState, string>> = {
+  waiting: "Waiting for a publisher",
+  starting: "Publisher connected, waiting for the first frame",
+  live: "Frames arrive",
+  stalled: "No frames arrive. Recovery is under way",
+  reconnecting: "The publisher is gone. Its tracks are kept for a moment",
+  failed: "The stream cannot go on without a change",
+};
+
+export const ALERT_STATE_LABELS: Readonly<Record<AlertState, string>> = { pending: "Pending", firing: "Firing", resolved: "Resolved" };
+
+export const RESOLUTION_SENTENCES: Readonly<Record<NonNullable<Alert["resolution"]>, string>> = {
+  "score-fell": "The score fell",
+  "track-ended": "The face left the picture",
+  "stream-ended": "The stream ended",
+  "daemon-restarted": "The daemon was restarted",
+};
