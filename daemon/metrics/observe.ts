@@ -1,0 +1,78 @@
+/** Turns what the parts of the daemon report into metrics. */
+import type { AnalysisReport, StreamStats } from "../analysis/messages.ts";
+import type { ComponentChange } from "../components.ts";
+import type { HttpEvent } from "../http/source.ts";
+import type { IngestEvent } from "../ingest/messages.ts";
+import { DISCARD_REASONS, LOSS_REASONS } from "../../pipelines/types.ts";
+import type { Stream } from "../protocol.ts";
+import { RESTART_CAUSES } from "../supervision/supervised-child.ts";
+import type { Metrics, Stage } from "./metrics.ts";
+
+const DECODER_RESTART_CAUSES = ["stalled", "exited"] as const;
+
+export function createObserver(metrics: Metrics) {
+  const restarts = new Map<string, (cause: (typeof RESTART_CAUSES)[number]) => void>();
+  const decoderRestarts = metrics.restartsOf("decoder", DECODER_RESTART_CAUSES);
+
+  return {
+    component({ name, state, restart }: ComponentChange): void {
+      metrics.component(name, state);
+      let count = restarts.get(name);
+      if (!count) restarts.set(name, (count = metrics.restartsOf(name, RESTART_CAUSES)));
+      if (restart) count(restart);
+    },
+
+    decoderRestart({ cause }: Extract<AnalysisReport, { type: "decoder-recovering" }>): void {
+      const known = DECODER_RESTART_CAUSES.find((name) => name === cause);
+      if (known) decoderRestarts(known);
+    },
+
+    streamStats(stats: StreamStats): void {
+      const stream = metrics.stream(stats.stream);
+      stream.framesDecoded(stats.decoded);
+      stream.framesAnalysed(stats.analysed);
+      stream.decodeErrors(stats.decodeErrors);
+      stream.discontinuities(stats.discontinuities);
+      for (const reason of DISCARD_REASONS) stream.framesDiscarded(reason, stats.discarded[reason] ?? 0);
+      for (const reason of LOSS_REASONS) stream.framesLost(reason, stats.lost[reason] ?? 0);
+      const stages: readonly Stage[] = ["detect", "track", "crop", "queue", "inference"];
+      for (const stage of stages) for (const ms of stats.samples[stage]) metrics.stage(stage, ms / 1000);
+      for (const ms of stats.samples.frameAge) stream.frameAge(ms / 1000);
+    },
+
+    /** Once a second, from the API's own view of the streams. */
+    streams(streams: readonly Stream[]): void {
+      for (const { name, state, tracks, facelessSeconds, publisher } of streams) {
+        const stream = metrics.stream(name);
+        stream.state(state);
+        stream.faces(tracks.length);
+        stream.faceless(facelessSeconds);
+        stream.publisherBitrate(((publisher?.bitrateKbps ?? 0) * 1000) / 8);
+      }
+    },
+
+    ingest(stats: Extract<IngestEvent, { type: "stats" }>): void {
+      metrics.ingestConnections(stats.connections);
+      metrics.ingestRefusals(stats.refusals);
+      metrics.componentMemory("ingest", stats.rssBytes);
+    },
+
+    http(event: HttpEvent): void {
+      switch (event.kind) {
+        case "request":
+          metrics.httpRequest(event);
+          return;
+        case "refused":
+          metrics.httpRefused(event.reason);
+          return;
+        case "live-closed":
+          metrics.webSocketClosed(event.reason);
+          return;
+        case "live-message":
+          metrics.webSocketSent(event.bytes * event.clients);
+          return;
+        case "live-opened":
+      }
+    },
+  };
+}
