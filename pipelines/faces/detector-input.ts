@@ -1,0 +1,83 @@
+/** Prepares what the detector's network sees, and turns its answers back into boxes of the frame. */
+import type { Box, Detection, Frame } from "../types.ts";
+import { centreDistance, squareAround, suppressDuplicates } from "./box-geometry.ts";
+import type { WorkerPicture } from "./detector-messages.ts";
+import type { DetectionScope, SearchScale } from "./detection-scope.ts";
+import { resample } from "./resample.ts";
+import { STRIDE_PX, VALUES_PER_ROW } from "./tiny-face-cells.ts";
+
+/**
+ * Pixels the whole picture is reduced to. The network finds faces of about 45 to 130 px of its input, so two scales
+ * are needed to span 1/10 of the picture's height up to all of it (recall in docs/faces.md).
+ */
+const SEARCH_PIXELS: Readonly<Record<SearchScale, number>> = { coarse: 416 * 234, fine: 960 * 540 };
+
+/** A known face is looked for in a square of this many of its sides, reduced to 160 px: the face is then 58 px. */
+const AROUND_FACTOR = 2.75;
+const AROUND_INPUT_PX = 160;
+/** Faces this far off the centre (in sides of the known face) are a neighbour's, cut by the square's edge. */
+const AROUND_MAX_DISTANCE = 0.9;
+
+interface PlannedPicture {
+  readonly picture: WorkerPicture;
+  /** Position and scale of the picture in the frame. */
+  readonly x: number;
+  readonly y: number;
+  readonly scaleX: number;
+  readonly scaleY: number;
+  /** The known face, when the picture was cut around one. */
+  readonly around: Box | null;
+}
+
+export function planPictures(frame: Frame, scope: DetectionScope): PlannedPicture[] {
+  const planned = scope.around.map((box) => aroundFace(frame, box));
+  const pixels = frame.widthPx * frame.heightPx;
+  // A picture smaller than a scale is not enlarged to it: two scales that come to the same size are run once.
+  const scales = new Set(scope.search.map((scale) => Math.min(1, Math.sqrt(SEARCH_PIXELS[scale] / pixels))));
+  for (const scale of scales) planned.push(wholePicture(frame, scale));
+  return planned;
+}
+
+function wholePicture(frame: Frame, scale: number): PlannedPicture {
+  const widthPx = roundUpToStride(frame.widthPx * scale);
+  const heightPx = roundUpToStride(frame.heightPx * scale);
+  // Up to a stride of the right and lower border repeats the edge, so that the aspect ratio stays true.
+  const region = { x: 0, y: 0, width: widthPx / scale, height: heightPx / scale };
+  const rgb = resample({ picture: frame, region, widthPx, heightPx });
+  return { picture: { widthPx, heightPx, rgb }, x: 0, y: 0, scaleX: 1 / scale, scaleY: 1 / scale, around: null };
+}
+
+function aroundFace(frame: Frame, box: Box): PlannedPicture {
+  const region = squareAround(box, AROUND_FACTOR);
+  const rgb = resample({ picture: frame, region, widthPx: AROUND_INPUT_PX, heightPx: AROUND_INPUT_PX });
+  const scale = region.width / AROUND_INPUT_PX;
+  return { picture: { widthPx: AROUND_INPUT_PX, heightPx: AROUND_INPUT_PX, rgb }, x: region.x, y: region.y, scaleX: scale, scaleY: scale, around: box };
+}
+
+function roundUpToStride(lengthPx: number): number {
+  return Math.max(1, Math.ceil(Math.round(lengthPx) / STRIDE_PX)) * STRIDE_PX;
+}
+
+/** @returns boxes in pixels of the frame, each face once, best first */
+export function mergeFound(planned: readonly PlannedPicture[], found: readonly Float32Array[]): Detection[] {
+  const near: Detection[] = [];
+  const whole: Detection[] = [];
+  for (const [i, place] of planned.entries()) {
+    const rows = found[i];
+    if (rows === undefined) continue;
+    for (let at = 0; at + VALUES_PER_ROW <= rows.length; at += VALUES_PER_ROW) {
+      const box = {
+        x: place.x + rows[at]! * place.scaleX,
+        y: place.y + rows[at + 1]! * place.scaleY,
+        width: rows[at + 2]! * place.scaleX,
+        height: rows[at + 3]! * place.scaleY,
+      };
+      const detection = { box, confidence: rows[at + 4]! };
+      if (place.around === null) whole.push(detection);
+      else if (centreDistance(place.around, box) <= AROUND_MAX_DISTANCE) near.push(detection);
+    }
+  }
+  const byConfidence = (a: Detection, b: Detection): number => b.confidence - a.confidence;
+  // Boxes found around a known face come first: the face has always the same size there, so its box does not jump.
+  return suppressDuplicates([...near.sort(byConfidence), ...whole.sort(byConfidence)]);
+}

@@ -1,0 +1,226 @@
+/** FaceDetector on @vladmandic/face-api: owns the worker thread, restarts it when it dies, never blocks its caller. */
+import type { Logger } from "pino";
+import { Worker } from "node:worker_threads";
+import { TruecastError } from "../errors.ts";
+import type { Detection, FaceDetector, Frame } from "../types.ts";
+import { mergeFound, planPictures } from "./detector-input.ts";
+import type { DetectorReply, DetectorRequest } from "./detector-messages.ts";
+import { type DetectionScope, type ScopedFaceDetector, WHOLE_PICTURE } from "./detection-scope.ts";
+
+export interface FaceDetectorOptions {
+  readonly log: Logger;
+  /** Detections under this confidence are not reported, 0..1. */
+  readonly minConfidence?: number;
+  /** A detection that takes longer means that the worker hangs: it is ended and started again. */
+  readonly timeoutMs?: number;
+  /** Requests that may wait; one more is refused with `overload`. */
+  readonly maxPending?: number;
+  readonly onEvent?: (event: FaceDetectorEvent) => void;
+}
+
+export type FaceDetectorEvent =
+  | { readonly kind: "detected"; readonly workMs: number; readonly faces: number; readonly tensors: number }
+  | { readonly kind: "restarted"; readonly cause: RestartCause };
+export type RestartCause = "exited" | "timed-out";
+
+export interface FaceApiDetector extends FaceDetector, ScopedFaceDetector {
+  detect(frame: Frame, scope?: DetectionScope): Promise<readonly Detection[]>;
+  /** Thread that detects now; null while it is being restarted. For diagnosis. */
+  readonly threadId: number | null;
+}
+
+const DEFAULT_MIN_CONFIDENCE = 0.25;
+const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_MAX_PENDING = 32;
+const START_TIMEOUT_MS = 30_000;
+/** Wait before a restart; doubles up to the last while the worker dies without having detected anything. */
+const BACKOFF_MS = [0, 250, 1_000, 5_000] as const;
+
+interface Pending {
+  readonly resolve: (reply: Extract<DetectorReply, { kind: "found" }>) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+type State =
+  | { readonly kind: "running"; readonly worker: Worker }
+  | { readonly kind: "starting"; readonly ready: Promise<void> }
+  | { readonly kind: "closed" };
+
+/** @throws TruecastError setup-incomplete when the detector's weights or WebAssembly do not load */
+export async function startFaceApiDetector(options: FaceDetectorOptions, signal?: AbortSignal): Promise<FaceApiDetector> {
+  const { log, onEvent } = options;
+  const minConfidence = options.minConfidence ?? DEFAULT_MIN_CONFIDENCE;
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const maxPending = options.maxPending ?? DEFAULT_MAX_PENDING;
+  const pending = new Map<number, Pending>();
+  const closing = new AbortController();
+  let nextId = 1;
+  let failuresInARow = 0;
+  let state: State = { kind: "closed" };
+
+  function settle(id: number): Pending | undefined {
+    const entry = pending.get(id);
+    if (entry === undefined) return undefined;
+    clearTimeout(entry.timer);
+    pending.delete(id);
+    return entry;
+  }
+
+  function rejectAll(error: Error): void {
+    for (const id of pending.keys()) settle(id)?.reject(error);
+  }
+
+  function onReply(message: DetectorReply): void {
+    if (message.kind === "ready") return;
+    const entry = settle(message.id);
+    if (message.kind === "failed") {
+      entry?.reject(new TruecastError("internal", `The face detector failed: ${message.message}`));
+      return;
+    }
+    failuresInARow = 0;
+    entry?.resolve(message);
+  }
+
+  async function startWorker(): Promise<Worker> {
+    const worker = await spawnReady(closing.signal);
+    worker.on("message", onReply);
+    worker.on("error", (error) => log.error({ err: error }, "face detector thread failed"));
+    worker.once("exit", () => {
+      if (state.kind === "running" && state.worker === worker) restart("exited");
+    });
+    return worker;
+  }
+
+  function restart(cause: RestartCause): void {
+    const previous = state.kind === "running" ? state.worker : null;
+    rejectAll(new TruecastError("internal", cause === "exited" ? "The face detector's thread ended unexpectedly." : "The face detector did not answer in time."));
+    failuresInARow++;
+    log.warn({ cause, failuresInARow }, "restarting the face detector");
+    onEvent?.({ kind: "restarted", cause });
+    state = { kind: "starting", ready: bringUp(previous) };
+  }
+
+  /** Never rejects: it tries until it runs or the detector is closed. */
+  async function bringUp(previous: Worker | null): Promise<void> {
+    await previous?.terminate();
+    while (!closing.signal.aborted) {
+      await sleep(BACKOFF_MS[Math.min(failuresInARow, BACKOFF_MS.length) - 1] ?? 0, closing.signal);
+      if (closing.signal.aborted) return;
+      try {
+        const worker = await startWorker();
+        if (closing.signal.aborted) {
+          await worker.terminate();
+          return;
+        }
+        state = { kind: "running", worker };
+        return;
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        failuresInARow++;
+        log.error({ err: error, failuresInARow }, "the face detector did not start");
+      }
+    }
+  }
+
+  async function runningWorker(): Promise<Worker> {
+    if (state.kind === "starting") await state.ready;
+    if (state.kind !== "running") throw new TruecastError("internal", "The face detector is closed.");
+    return state.worker;
+  }
+
+  async function detect(frame: Frame, scope: DetectionScope = WHOLE_PICTURE): Promise<readonly Detection[]> {
+    if (scope.search.length === 0 && scope.around.length === 0) return [];
+    if (pending.size >= maxPending) throw new TruecastError("overload", `${maxPending} detections are waiting already.`);
+    const planned = planPictures(frame, scope);
+    const worker = await runningWorker();
+    const pictures = planned.map((place) => place.picture);
+    const id = nextId++;
+    const reply = await new Promise<Extract<DetectorReply, { kind: "found" }>>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        if (state.kind === "running" && state.worker === worker) restart("timed-out");
+      }, timeoutMs);
+      pending.set(id, { resolve, reject, timer });
+      const request: DetectorRequest = { id, pictures, minConfidence };
+      worker.postMessage(request, pictures.map((picture) => picture.rgb.buffer as ArrayBuffer));
+    });
+    const faces = mergeFound(planned, reply.found);
+    onEvent?.({ kind: "detected", workMs: reply.workMs, faces: faces.length, tensors: reply.tensors });
+    return faces;
+  }
+
+  async function close(): Promise<void> {
+    const before = state;
+    state = { kind: "closed" };
+    closing.abort();
+    signal?.removeEventListener("abort", onAbort);
+    rejectAll(new TruecastError("internal", "The face detector was closed."));
+    if (before.kind === "running") await before.worker.terminate();
+    if (before.kind === "starting") await before.ready;
+  }
+
+  function onAbort(): void {
+    void close();
+  }
+
+  signal?.throwIfAborted();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    state = { kind: "running", worker: await startWorker() };
+  } catch (error) {
+    await close();
+    signal?.throwIfAborted();
+    throw new TruecastError("setup-incomplete", "The face detector did not start: its weights or WebAssembly did not load.", { cause: error });
+  }
+  return {
+    detect,
+    close,
+    [Symbol.asyncDispose]: close,
+    get threadId() {
+      return state.kind === "running" ? state.worker.threadId : null;
+    },
+  };
+}
+
+/** A worker whose network is loaded; whichever of ready, error, exit, time-out and abort comes first wins. */
+async function spawnReady(signal: AbortSignal): Promise<Worker> {
+  const worker = new Worker(new URL("./detector-worker.ts", import.meta.url), { name: "face-detector" });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => reject(new Error(`not ready after ${START_TIMEOUT_MS} ms`)), START_TIMEOUT_MS);
+  const onMessage = (message: DetectorReply): void => {
+    if (message.kind === "ready") resolve();
+  };
+  const onExit = (code: number): void => reject(new Error(`exited with ${code} before it was ready`));
+  const onAbort = (): void => reject(new Error("closed"));
+  worker.on("message", onMessage);
+  worker.on("error", reject);
+  worker.on("exit", onExit);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await promise;
+    return worker;
+  } catch (error) {
+    await worker.terminate();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    worker.off("message", onMessage);
+    worker.off("error", reject);
+    worker.off("exit", onExit);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, delayMs);
+  signal.addEventListener(
+    "abort",
+    () => {
+      clearTimeout(timer);
+      resolve();
+    },
+    { once: true },
+  );
+  return promise;
+}
