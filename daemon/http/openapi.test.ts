@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { renderOpenApi } from "./openapi.ts";
+import { fakeSource, stream } from "./testing/fake-source.ts";
 import { ask } from "./testing/requests.ts";
 import { startTestServer } from "./testing/start.ts";
 
@@ -9,6 +10,18 @@ const COMMITTED = join(import.meta.dirname, "../../docs/openapi.json");
 
 test("docs/openapi.json is what the schemas say; `npm run docs:openapi` writes it anew", async () => {
   expect(await renderOpenApi()).toBe(await readFile(COMMITTED, "utf8"));
+});
+
+test("docs/api.md names every route, and no example or table leads elsewhere", async () => {
+  const { paths } = JSON.parse(await renderOpenApi()) as { paths: Record<string, unknown> };
+  const text = await readFile(join(import.meta.dirname, "../../docs/api.md"), "utf8");
+  const listed = [...text.matchAll(/^\| `GET (\S+)` \|/gm)].map((match) => match[1] ?? "");
+  expect(listed.toSorted()).toEqual([...Object.keys(paths), "/", "/api/v1/openapi.json"].toSorted());
+
+  await using server = await startTestServer({ source: fakeSource({ stream: () => ({ stream: stream("studio"), scores: [] }), thumbnail: () => ({ jpeg: Buffer.from("ffd8", "hex"), ptsMs: 0 }) }) });
+  const examples = [...text.matchAll(/^curl .*http:\/\/127\.0\.0\.1:8480([^\s']+)/gm)].map((match) => match[1] ?? "");
+  expect(examples.length).toBeGreaterThan(5);
+  for (const path of examples) expect([path, (await ask(server.http.url, path)).status]).toEqual([path, 200]);
 });
 
 test("the running server serves the same document", async () => {
