@@ -106,6 +106,63 @@ describe("publishing", () => {
   });
 });
 
+describe("the video as it comes", () => {
+  const header = Buffer.from("17000000000142c00affe100046742c00a01000468ce3c80", "hex");
+  const otherHeader = Buffer.from("17000000000142c01effe100046742c01e01000468ce3c80", "hex");
+  const keyframe = Buffer.from("17010000000000000465888400", "hex");
+  const interframe = Buffer.from("27010000000000000441000000", "hex");
+
+  test("packets that nothing can decode yet are skipped and counted, and a changed header is passed on before its keyframe", async () => {
+    await using reader = await startFlvReader();
+    const client = await connectRtmp(ingest.port);
+    await client.publish("secret-key-one");
+    const { sessionId } = await ingest.until("published", (message) => message.stream === "one" && message.remote === "127.0.0.1" && !ingest.messages.some((other) => other.type === "publisher-lost" && other.sessionId === message.sessionId));
+    ingest.send({ type: "route", stream: "one", sessionId, socketPath: reader.socketPath });
+    for (const payload of [keyframe, header, interframe, keyframe, interframe, header, keyframe, otherHeader, interframe, keyframe]) client.video(payload);
+    await reader.until(([first]) => first !== undefined && flvTags(first.flv()).length >= 6);
+    expect(flvTags(reader.connections[0]?.flv() ?? Buffer.alloc(0)).map((tag) => tag.payload)).toEqual([header, keyframe, interframe, keyframe, otherHeader, keyframe]);
+    const stats = await ingest.until("stats", (message) => message.streams.some((stream) => stream.sessionId === sessionId && stream.videoPackets === 7));
+    expect(stats.streams.find((stream) => stream.sessionId === sessionId)).toMatchObject({ skippedPackets: 3, droppedPackets: 0 });
+    expect(ingest.messages.filter((message) => message.type === "video-format" && message.sessionId === sessionId)).toHaveLength(2);
+    client.destroy();
+    await ingest.until("publisher-lost", (message) => message.sessionId === sessionId);
+  });
+
+  test("timestamps go on across 2^32 ms", async () => {
+    await using reader = await startFlvReader();
+    const client = await connectRtmp(ingest.port);
+    await client.publish("secret-key-two");
+    const { sessionId } = await ingest.until("published", (message) => message.stream === "two" && !ingest.messages.some((other) => other.type === "publisher-lost" && other.sessionId === message.sessionId));
+    ingest.send({ type: "route", stream: "two", sessionId, socketPath: reader.socketPath });
+    client.video(header, 0xff_ff_ff_f0);
+    client.video(keyframe, 0xff_ff_ff_f8);
+    // A chunk of format 1: 40 ms after the one before.
+    client.send(Buffer.concat([Buffer.from("4600002800000d09", "hex"), interframe]));
+    await reader.until(([first]) => first !== undefined && flvTags(first.flv()).length >= 3);
+    expect(flvTags(reader.connections[0]?.flv() ?? Buffer.alloc(0)).map((tag) => tag.timestampMs)).toEqual([0xff_ff_ff_f0, 0xff_ff_ff_f8, 32]);
+    client.destroy();
+    await ingest.until("publisher-lost", (message) => message.sessionId === sessionId);
+  });
+
+  test("a header that changes with every packet ends its publisher", async () => {
+    const client = await connectRtmp(ingest.port);
+    await client.publish("secret-key-three");
+    for (let change = 0; change < 10; change += 1) client.video(change % 2 === 0 ? header : otherHeader);
+    await client.closed;
+    await ingest.until("publisher-lost", (message) => message.stream === "three" && message.message === "The video sequence header changes too often.");
+  });
+
+  test("a publisher that says it is done is lost as closed at once", async () => {
+    const client = await connectRtmp(ingest.port);
+    await client.publish("secret-key-four");
+    const { sessionId } = await ingest.until("published", (message) => message.stream === "four" && !ingest.messages.some((other) => other.type === "publisher-lost" && other.sessionId === message.sessionId));
+    client.command("FCUnpublish", 4, null, "secret-key-four");
+    client.command("deleteStream", 5, null, 1);
+    expect(await ingest.until("publisher-lost", (message) => message.sessionId === sessionId)).toMatchObject({ code: "closed", message: "The publisher ended its stream." });
+    await client.closed;
+  });
+});
+
 describe("silence", () => {
   test("a frozen publisher is reported, resumes, and is ended when it freezes for good", async () => {
     await using publisher = publishWithFfmpeg(url("six"));

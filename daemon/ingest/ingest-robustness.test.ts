@@ -1,7 +1,10 @@
 /** Hostile bytes against the real ingest process: it survives, stays small, and a publisher beside them notices nothing. */
 import { once } from "node:events";
 import { createServer, connect } from "node:net";
+import pino from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { startSupervisedChild } from "../supervision/supervised-child.ts";
+import type { IngestCommand, IngestEvent, IngestOptions } from "./messages.ts";
 import { type FfmpegPublisher, publishWithFfmpeg } from "./testing/ffmpeg.ts";
 import { type IngestChild, startIngestChild } from "./testing/ingest-child.ts";
 import { HANDSHAKE, amf0, commandMessage, connectRtmp, rtmpMessage } from "./testing/rtmp-client.ts";
@@ -64,7 +67,7 @@ const publishOf = (slot: number) => commandMessage("publish", 3, null, slotKey(s
 const publishing = (...more: Buffer[]) => Buffer.concat([CONNECT, CREATE, publishOf(SLOTS), ...more]);
 const nested = (depth: number) => Buffer.concat([amf0("connect", 1), Buffer.alloc(depth * 4, hex("03000161")), hex("05"), Buffer.alloc(depth * 3, hex("000009"))]);
 
-describe("inputs that kill a bare node-media-server", () => {
+describe("malformed input, with all that ends a bare node-media-server", () => {
   test.each<[string, Buffer]>([
     ["an empty command message", hex("03000000000000140000000003")],
     ["an empty Set Chunk Size", hex("02000000000000010000000003")],
@@ -179,21 +182,35 @@ describe("mutations of a recorded session", () => {
 });
 
 describe("the death of the process", () => {
-  test("kill -9 and a new start on the same port serve a publisher again in under a second", async () => {
-    const streams = [{ name: "back", key: "secret-that-comes-back" }];
-    const first = await startIngestChild({ port: 0, streams });
-    const client = await connectRtmp(first.port);
+  test("after kill -9 the supervisor has a publisher back on the same port in under a second", async () => {
+    let port = 0;
+    const causes: string[] = [];
+    const readyAgain = Promise.withResolvers<void>();
+    await using supervised = await startSupervisedChild<IngestOptions, { port: number }, IngestCommand, IngestEvent>({
+      name: "ingest",
+      entry: new URL("./ingest-process.ts", import.meta.url),
+      init: () => ({ port, streams: [{ name: "back", key: "secret-that-comes-back" }] }),
+      onMessage: () => {},
+      onState(state) {
+        if (state.kind !== "ready") return;
+        if (port !== 0) readyAgain.resolve();
+        port = state.info.port;
+      },
+      onRestart: (cause) => causes.push(cause),
+      log: pino({ level: "silent" }),
+    });
+    const client = await connectRtmp(port);
     await client.publish("secret-that-comes-back");
-    const exit = once(first.process, "exit");
     const killedMs = performance.now();
-    first.process.kill("SIGKILL");
-    await exit;
-    await using second = await startIngestChild({ port: first.port, streams });
-    const again = await connectRtmp(second.port);
+    if (supervised.state.kind === "ready") process.kill(supervised.state.pid, "SIGKILL");
+    await client.closed;
+    await readyAgain.promise;
+    const again = await connectRtmp(port);
     await again.publish("secret-that-comes-back");
     const backMs = performance.now() - killedMs;
     expect(again.received().toString("latin1")).toContain("NetStream.Publish.Start");
     again.destroy();
+    expect(causes).toEqual(["signal"]);
     expect(backMs).toBeLessThan(1_000);
   });
 

@@ -24,6 +24,8 @@ export const INGEST_LIMITS = {
   maxMessagesBeforePublish: 128,
   /** Far above real time; a file sent without pacing is cut off here. */
   maxMessagesPerSecond: 10_000,
+  /** Changes of the video sequence header; each one restarts a decoder. */
+  maxFormatChangesPerSecond: 5,
   maxAmfDepth: 8,
   maxAmfValues: 512,
   /** Silence after which a publisher counts as stalled: reported within 10 s, and its path may be taken over. */

@@ -56,6 +56,8 @@ export function createPublication(options: PublicationOptions): Publication {
   let droppedPackets = 0;
   let skippedPackets = 0;
   let keyframeSeen = false;
+  let formatSecondStartMs = 0;
+  let formatChanges = 0;
   let videoBytes = 0;
   const videoBytesBySecond: number[] = [];
 
@@ -69,6 +71,13 @@ export function createPublication(options: PublicationOptions): Publication {
     if (tag.length > MAX_SEQUENCE_HEADER_BYTES) throw new TruecastError("protocol-violation", "The video sequence header is too long.");
     // Encoders repeat it before keyframes; only a change is news.
     if (gop.sequenceHeader !== null && payloadOf(gop.sequenceHeader).equals(payloadOf(tag))) return;
+    const nowMs = clock();
+    if (nowMs - formatSecondStartMs >= 1_000) {
+      formatSecondStartMs = nowMs;
+      formatChanges = 0;
+    }
+    formatChanges += 1;
+    if (formatChanges > limits.maxFormatChangesPerSecond) throw new TruecastError("protocol-violation", "The video sequence header changes too often.");
     gop.setSequenceHeader(tag);
     keyframeSeen = false;
     route?.send("sequence-header", tag);

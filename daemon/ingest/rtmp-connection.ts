@@ -27,6 +27,8 @@ export interface ConnectionOptions {
   readonly clock: () => number;
   /** Decides about a publish. @throws TruecastError with the reason for a refusal */
   readonly admit: (connection: RtmpConnection, name: string) => Publication;
+  /** The publication has begun, and the connection answers to `end`. */
+  readonly onPublishing: (connection: RtmpConnection, publication: Publication) => void;
   /** The connection no longer counts: before its publication began, or with it. Called once. */
   readonly onEnd: (connection: RtmpConnection, end: ConnectionEnd, publication: Publication | null) => void;
   /** The socket is gone. Called once. */
@@ -59,7 +61,7 @@ export function openRtmpConnection(options: ConnectionOptions): RtmpConnection {
   let lingerTimer: NodeJS.Timeout | null = null;
 
   const session = new RtmpSession(socket);
-  const remote = socket.remoteAddress ?? "unknown";
+  const remote = remoteAddress(socket);
 
   /** Leaves the states in which the client is served; the owner hears of it exactly once. */
   const leave = (next: ConnectionState & { kind: "leaving" | "closed" }, end: ConnectionEnd): void => {
@@ -109,6 +111,7 @@ export function openRtmpConnection(options: ConnectionOptions): RtmpConnection {
         state = { kind: "publishing", publication };
         rtmp.beginPublishing();
         rtmp.sendStatusMessage(messageStream(), "status", "NetStream.Publish.Start", `Publishing to ${publication.stream.name}.`);
+        options.onPublishing(connection, publication);
       },
       play() {
         throw new TruecastError("play-refused", "Playing is not offered; this port takes publishers only.");
@@ -196,4 +199,9 @@ export function openRtmpConnection(options: ConnectionOptions): RtmpConnection {
     options.onClosed(connection);
   });
   return connection;
+}
+
+/** The peer's address without port; IPv4 as such also on a socket that takes both kinds. */
+export function remoteAddress(socket: Socket): string {
+  return socket.remoteAddress?.replace(/^::ffff:/, "") ?? "unknown";
 }

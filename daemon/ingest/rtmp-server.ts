@@ -6,7 +6,7 @@ import { type ErrorCode, TruecastError } from "../../pipelines/errors.ts";
 import { INGEST_LIMITS, type IngestLimits } from "./limits.ts";
 import type { IngestCommand, IngestEvent, IngestOptions } from "./messages.ts";
 import { type Publication, createPublication } from "./publication.ts";
-import { type RtmpConnection, openRtmpConnection } from "./rtmp-connection.ts";
+import { type RtmpConnection, openRtmpConnection, remoteAddress } from "./rtmp-connection.ts";
 import { createStreamKeys } from "./stream-keys.ts";
 
 export interface RtmpServer extends AsyncDisposable {
@@ -50,15 +50,12 @@ export async function startRtmpServer(options: IngestOptions & { readonly onEven
     } else if (publishers.size >= limits.maxPublishers) {
       throw new TruecastError("capacity-reached", `${limits.maxPublishers} publishers are connected; no more are admitted.`);
     }
-    const publication = createPublication({ stream, sessionId: connection.sessionId, limits, clock, onEvent });
-    publishers.set(stream.name, { connection, publication });
-    onEvent({ type: "published", ...publication.session, protocol: "rtmp", videoCodec: null, connectedAt: Date.now(), remote: connection.remote });
-    return publication;
+    return createPublication({ stream, sessionId: connection.sessionId, limits, clock, onEvent });
   };
 
   const accept = (socket: Socket): void => {
     if (connections.size >= limits.maxConnections) {
-      refused("capacity-reached", `${limits.maxConnections} connections are open.`, socket.remoteAddress ?? "unknown");
+      refused("capacity-reached", `${limits.maxConnections} connections are open.`, remoteAddress(socket));
       socket.on("error", () => {}); // The refusal is the report; a reset by the refused client adds nothing.
       socket.destroy();
       return;
@@ -69,6 +66,10 @@ export async function startRtmpServer(options: IngestOptions & { readonly onEven
       limits,
       clock,
       admit,
+      onPublishing(publisher, publication) {
+        publishers.set(publication.session.stream, { connection: publisher, publication });
+        onEvent({ type: "published", ...publication.session, protocol: "rtmp", videoCodec: null, connectedAt: Date.now(), remote: publisher.remote });
+      },
       onEnd(ended, { code, message }, publication) {
         if (publication === null) {
           if (code !== "closed") refused(code, message, ended.remote);
