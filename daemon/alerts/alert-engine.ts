@@ -55,7 +55,7 @@ export interface AlertEngine extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Starts with no alert open: what an earlier run left open is resolved as daemon-restarted first. */
+/** Starts with no alert open: what an earlier run left open is resolved as daemon-restarted, stored by the return of this call and told soon after. */
 export function startAlertEngine(options: AlertEngineOptions, signal?: AbortSignal): AlertEngine {
   const { store, rules, onTransition, log, now = Date.now, maxOpenPerStream = 20, retryMs = 5_000 } = options;
   const { onStored = () => {}, onSuppressed = () => {} } = options;
@@ -66,8 +66,7 @@ export function startAlertEngine(options: AlertEngineOptions, signal?: AbortSign
 
   const transitions = createTransitionLog({ store, onStored, log, retryMs });
 
-  const tell = (transition: AlertTransition): void => {
-    const stored = transitions.append(transition);
+  const tell = (transition: AlertTransition, stored: boolean): void => {
     const { id, stream, track, score, model: raisedBy } = transition.alert;
     log.info({ alert: id, stream, track, transition: transition.kind, score, scripted: raisedBy.scripted }, "alert transition");
     onTransition(stored ? transition : { ...transition, alert: { ...transition.alert, unstored: true } });
@@ -89,12 +88,15 @@ export function startAlertEngine(options: AlertEngineOptions, signal?: AbortSign
     }
     if (opens) suppressing.delete(stream);
     setState(streams, stream, track, state);
-    for (const transition of made) tell(transition);
+    for (const transition of made) tell(transition, transitions.append(transition));
   };
 
-  for (const alert of leftOpen(store, log)) {
-    tell(resolve(alert, alert.firingAt === null ? "dropped" : "resolved", "daemon-restarted", now()));
-  }
+  const restarted = leftOpen(store, log).map((alert) => resolve(alert, alert.firingAt === null ? "dropped" : "resolved", "daemon-restarted", now()));
+  const storedAtStart = restarted.map((transition) => transitions.append(transition));
+  // Told later: the caller's callbacks may use the engine, which the caller does not have yet.
+  const telling = setImmediate(() => {
+    for (const [index, transition] of restarted.entries()) tell(transition, storedAtStart[index] ?? false);
+  });
 
   const engine: AlertEngine = {
     score({ stream, track, ptsMs, score }) {
@@ -120,6 +122,7 @@ export function startAlertEngine(options: AlertEngineOptions, signal?: AbortSign
     },
     async close() {
       closed = true;
+      clearImmediate(telling);
       transitions.close();
     },
     [Symbol.asyncDispose]: () => engine.close(),

@@ -20,7 +20,7 @@ export interface Retention extends AsyncDisposable {
 
 const DAY_MS = 24 * 3_600_000;
 /** Some milliseconds of the daemon's thread a commit; between two, everything else has its turn. */
-const BATCH = 200;
+const BATCH = 100;
 
 /** Prunes once soon after the start and then every hour. */
 export function startRetention(options: RetentionOptions, signal?: AbortSignal): Retention {

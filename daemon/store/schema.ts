@@ -27,6 +27,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX alerts_by_stream ON alerts (stream, pending_at DESC, id DESC);
   CREATE INDEX alerts_open ON alerts (pending_at DESC, id DESC) WHERE state <> 'resolved';
   CREATE INDEX alerts_by_resolution ON alerts (resolved_at) WHERE state = 'resolved';
+  CREATE INDEX alerts_unfired ON alerts (resolved_at) WHERE state = 'resolved' AND firing_at IS NULL;
 
   CREATE TABLE alert_transitions (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -250,7 +250,7 @@ test("retention removes old resolved alerts with their transitions in batches, u
 
   const prune = vi.fn((limits: PruneLimits) => store.prune(limits));
   await using _ = startRetention({ store: { prune }, retentionDays: 90, log, now: () => nowMs });
-  await vi.waitFor(() => expect(prune.mock.results.map(({ value }) => value)).toEqual([200, 200, 51]));
+  await vi.waitFor(() => expect(prune.mock.results.map(({ value }) => value)).toEqual([100, 100, 100, 100, 51]));
 
   for (const alert of kept) expect(store.alert(alert.id)).toEqual(alert);
   expect([...old, unfired].filter(({ id }) => store.alert(id) !== null || store.transitions(id).length > 0)).toEqual([]);
