@@ -3,9 +3,16 @@ import uPlot from "uplot";
 import { formatPercent } from "./format.ts";
 import { type ChartData, HISTORY_MS } from "./score-history.ts";
 
+interface Bands {
+  readonly uncertain: number;
+  readonly suspicious: number;
+  readonly manipulated: number;
+}
+
 export interface ScorePlotOptions {
   readonly tracks: readonly number[];
-  readonly bands: { readonly uncertain: number; readonly suspicious: number; readonly manipulated: number };
+  /** Null where scores may not be measured by them. */
+  readonly bands: Bands | null;
 }
 
 export interface ScorePlot {
@@ -15,15 +22,21 @@ export interface ScorePlot {
   close(): void;
 }
 
-/** Beside the colour, so that lines are told apart without it. */
-const DASHES: readonly (readonly number[])[] = [[], [7, 4], [2, 3], [10, 3, 2, 3], [], [7, 4], [2, 3], [10, 3, 2, 3]];
+/** Beside the colour, so that lines are told apart without it; the legend draws the same with a border. */
+const DASHES = [
+  { line: [], border: "solid" },
+  { line: [7, 4], border: "dashed" },
+  { line: [2, 3], border: "dotted" },
+] as const;
 
 export function createScorePlot(host: HTMLElement, options: ScorePlotOptions): ScorePlot {
   const style = getComputedStyle(host);
   const color = (name: string): string => style.getPropertyValue(name).trim();
   const font = `11px ${style.fontFamily}`;
+  const { bands } = options;
   let nowMs = Date.now();
   let provisional: readonly (readonly number[])[] = [];
+  let latest: readonly number[] = [];
 
   const plot = new uPlot(
     {
@@ -31,7 +44,10 @@ export function createScorePlot(host: HTMLElement, options: ScorePlotOptions): S
       height: host.clientHeight - legendHeight(options.tracks.length),
       padding: [8, 92, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-      legend: { show: options.tracks.length > 0 },
+      legend: {
+        show: options.tracks.length > 0,
+        markers: { width: 2, fill: () => "transparent", dash: (_, seriesIndex) => DASHES[(seriesIndex - 1) % DASHES.length]?.border ?? "solid" },
+      },
       scales: {
         x: { time: true, range: () => [(nowMs - HISTORY_MS) / 1000, nowMs / 1000] },
         y: { range: [0, 1] },
@@ -58,21 +74,22 @@ export function createScorePlot(host: HTMLElement, options: ScorePlotOptions): S
         },
       ],
       series: [
-        { label: "Time", value: (_, second) => (typeof second === "number" ? new Date(second * 1000).toLocaleTimeString("en-GB") : "–") },
+        { label: "At", value: (_, second) => (typeof second === "number" ? new Date(second * 1000).toLocaleTimeString("en-GB") : "latest") },
         ...options.tracks.map((track, index): uPlot.Series => {
           const stroke = color(`--series-${(index % 8) + 1}`);
           return {
             label: `Face #${track}`,
             stroke,
             width: 2,
-            dash: [...(DASHES[index] ?? [])],
+            dash: [...(DASHES[index % DASHES.length]?.line ?? [])],
             // A provisional score is a hollow point, so that it is not taken for a full one.
             points: { show: true, size: 6, width: 1.5, stroke, fill: color("--panel"), filter: () => [...(provisional[index] ?? [])] },
-            value: (_, score) => (typeof score === "number" ? formatPercent(score) : "–"),
+            // With no pointer over the plot the legend tells the latest scores.
+            value: (_, score, __, at) => (typeof score === "number" ? formatPercent(score) : at === null ? formatLatest(latest[index]) : "–"),
           };
         }),
       ],
-      hooks: { drawClear: [(drawn) => drawBands({ plot: drawn, bands: options.bands, color, font })] },
+      hooks: { drawClear: bands === null ? [] : [(drawn) => drawBands({ plot: drawn, bands, color, font })] },
     },
     [[], ...options.tracks.map(() => [])],
     host,
@@ -82,11 +99,16 @@ export function createScorePlot(host: HTMLElement, options: ScorePlotOptions): S
     draw: (data, at) => {
       nowMs = at;
       provisional = data.series.map((series) => series.provisional);
+      latest = data.series.map((series) => series.latest);
       plot.setData([[...data.atSeconds], ...data.series.map((series) => [...series.scores])]);
     },
     resize: () => plot.setSize({ width: host.clientWidth, height: host.clientHeight - legendHeight(options.tracks.length) }),
     close: () => plot.destroy(),
   };
+}
+
+function formatLatest(score: number | undefined): string {
+  return score === undefined ? "–" : formatPercent(score);
 }
 
 /** The legend stands under the plot, inside the host's fixed height. */
@@ -96,7 +118,7 @@ function legendHeight(tracks: number): number {
 
 interface BandDrawing {
   readonly plot: uPlot;
-  readonly bands: ScorePlotOptions["bands"];
+  readonly bands: Bands;
   readonly color: (name: string) => string;
   readonly font: string;
 }
@@ -114,6 +136,7 @@ function drawBands({ plot, bands, color, font }: BandDrawing): void {
   ctx.save();
   ctx.font = font.replace(/^11px/, `${11 * ratio}px`);
   ctx.textBaseline = "middle";
+  ctx.textAlign = "left";
   for (const row of rows) {
     const top = plot.valToPos(row.to, "y", true);
     const bottom = plot.valToPos(row.from, "y", true);

@@ -25,8 +25,8 @@ export interface ShownVerdict {
  */
 export function shownVerdict(verdict: Verdict, state: StreamState, model: ModelCard): ShownVerdict {
   if (verdict.kind === "unscored") return unscored(sentenceOfReason(verdict.reason), verdict.score);
-  if (state !== "live") return unscored(`${STATE_SENTENCES[state]}.`, verdict.score);
-  if (!model.trained && model.kind !== "scripted") return unscored(sentenceOfReason("untrained-model"), verdict.score);
+  if (state !== "live") return unscored(STATE_SENTENCES[state], verdict.score);
+  if (!givesVerdicts(model)) return unscored(sentenceOfReason("untrained-model"), verdict.score);
   return {
     kind: verdict.kind,
     label: VERDICT_LABELS[verdict.kind],
@@ -36,6 +36,11 @@ export function shownVerdict(verdict: Verdict, state: StreamState, model: ModelC
     coverage: verdict.coverage,
     sentence: null,
   };
+}
+
+/** Scores of an untrained model say nothing, so nothing on the page may measure them by the bands. */
+export function givesVerdicts(model: ModelCard): boolean {
+  return model.trained || model.kind === "scripted";
 }
 
 function unscored(sentence: string, rawScore: number | null): ShownVerdict {

@@ -41,12 +41,12 @@ export const STATE_LABELS: Readonly<Record<StreamState, string>> = {
 
 /** What is going on, for states in which there is no live picture to speak for itself. */
 export const STATE_SENTENCES: Readonly<Record<StreamState, string>> = {
-  waiting: "Waiting for a publisher",
-  starting: "Publisher connected, waiting for the first frame",
-  live: "Frames arrive",
-  stalled: "No frames arrive. Recovery is under way",
-  reconnecting: "The publisher is gone. Its tracks are kept for a moment",
-  failed: "The stream cannot go on without a change",
+  waiting: "No publisher is connected.",
+  starting: "A publisher is connected. The first frame is on its way.",
+  live: "Frames arrive.",
+  stalled: "No frames arrive. Recovery is under way.",
+  reconnecting: "The publisher is gone. Its faces are kept for a moment.",
+  failed: "The stream cannot go on without a change.",
 };
 
 export const ALERT_STATE_LABELS: Readonly<Record<AlertState, string>> = { pending: "Pending", firing: "Firing", resolved: "Resolved" };

@@ -12,7 +12,7 @@ type Numbered = Exclude<ServerMessage, { type: "snapshot" | "resumed" }>;
 /** A delta as a test writes it; the daemon numbers it. */
 export type Delta = Numbered extends infer M ? (M extends Numbered ? Omit<M, "seq"> : never) : never;
 
-/** `down` refuses connections' requests as a daemon that is not there: the socket just ends. */
+/** `down`: nothing under /api answers, as if the daemon were gone after the page was loaded. */
 export type Access = "open" | "unauthorized" | "forbidden" | "down";
 
 export interface ScriptedDaemon extends AsyncDisposable {
@@ -79,10 +79,10 @@ export async function startScriptedDaemon(options: ScriptedDaemonOptions): Promi
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? "/", "http://localhost");
-    if (access === "down") {
-      request.socket.destroy();
-    } else if (!url.pathname.startsWith("/api/")) {
+    if (!url.pathname.startsWith("/api/")) {
       await answerFile(url.pathname, response);
+    } else if (access === "down") {
+      request.socket.destroy();
     } else if (access !== "open") {
       response.writeHead(REFUSAL_STATUS[access], { "content-type": "application/problem+json" }).end("{}");
     } else {

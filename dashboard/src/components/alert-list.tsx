@@ -2,13 +2,16 @@
 import type { Alert } from "../../../daemon/protocol.ts";
 import { formatClock, formatPercent } from "../format.ts";
 import { hrefOf } from "../route.ts";
+import { givesVerdicts } from "../shown-verdict.ts";
+import { useReady } from "../use-live.ts";
 import { useServerNow } from "../use-now.ts";
 import { ALERT_STATE_LABELS, RESOLUTION_SENTENCES } from "../wording.ts";
 import { Age } from "./age.tsx";
 import { AlertIcon } from "./icons.tsx";
 
 export function AlertList({ alerts, linked = true }: { alerts: readonly Alert[]; linked?: boolean }) {
-  if (alerts.length === 0) return <p className="alerts-none">No alerts. One is raised when a face scores above the threshold long enough.</p>;
+  const canAlert = useReady((state) => givesVerdicts(state.model));
+  if (alerts.length === 0) return <p className="alerts-none">{canAlert ? "No alerts. One is raised when a face scores above the threshold for long enough." : "No alerts. An untrained model raises none."}</p>;
   return (
     <ul className="alerts">
       {alerts.map((alert) => (
@@ -29,7 +32,7 @@ function AlertItem({ alert, linked }: { alert: Alert; linked: boolean }) {
           {ALERT_STATE_LABELS[alert.state]}
         </span>
         <span className="alert-age">
-          <Age since={begunAt} until={alert.resolvedAt} />
+          {alert.state === "resolved" ? "lasted" : "for"} <Age since={begunAt} until={alert.resolvedAt} />
         </span>
       </div>
       <div className="alert-subject">

@@ -8,7 +8,7 @@ export function ConnectionStatus() {
   return (
     <span className="connection" data-connection={kind} role="status">
       <span className="connection-dot" aria-hidden="true" />
-      {kind === "open" ? "Connected" : kind === "connecting" ? "Connecting" : "Disconnected"}
+      <span className="connection-word">{kind === "open" ? "Connected" : kind === "connecting" ? "Connecting" : "Disconnected"}</span>
     </span>
   );
 }

@@ -8,19 +8,21 @@ import { VerdictIcon } from "./icons.tsx";
 const CARRIED_AFTER_MS = 1000;
 
 export function FaceBoxes({ stream, model, large }: { stream: Stream; model: ModelCard; large: boolean }) {
+  // With many faces the words would lie over each other; the table under the picture has them.
+  const worded = large && stream.tracks.length <= 2;
   const newestSeenAt = Math.max(...stream.tracks.map((track) => track.lastSeenAt));
-  return stream.tracks.map((track) => <FaceBox key={track.id} track={track} stream={stream} model={model} large={large} carried={newestSeenAt - track.lastSeenAt > CARRIED_AFTER_MS} />);
+  return stream.tracks.map((track) => <FaceBox key={track.id} track={track} stream={stream} model={model} worded={worded} carried={newestSeenAt - track.lastSeenAt > CARRIED_AFTER_MS} />);
 }
 
 interface FaceBoxProps {
   readonly track: Track;
   readonly stream: Stream;
   readonly model: ModelCard;
-  readonly large: boolean;
+  readonly worded: boolean;
   readonly carried: boolean;
 }
 
-function FaceBox({ track, stream, model, large, carried }: FaceBoxProps) {
+function FaceBox({ track, stream, model, worded, carried }: FaceBoxProps) {
   const verdict = shownVerdict(track.verdict, stream.state, model);
   // Boxes may reach beyond the picture; what is outside would only be clipped with its label.
   const left = clamp(track.box.x);
@@ -33,7 +35,7 @@ function FaceBox({ track, stream, model, large, carried }: FaceBoxProps) {
       <span className="face-label" data-place={top > 0.12 ? "above" : "inside"} data-align={left > 0.7 ? "right" : "left"}>
         <VerdictIcon kind={verdict.kind} />
         <span>#{track.id}</span>
-        {large && <span>{verdict.label}</span>}
+        {worded && <span>{verdict.label}</span>}
         {verdict.score !== null && <b>{formatPercent(verdict.score)}</b>}
       </span>
     </div>

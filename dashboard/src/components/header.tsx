@@ -18,13 +18,13 @@ export function Header({ route }: { route: Route }) {
       </a>
       <dl className="header-facts">
         <div>
-          <dt>Model</dt>
+          <dt className="self-evident">Model</dt>
           <dd title={`${model.description}\n${model.training}\nSHA-256 ${model.sha256}`}>
             {model.name} <ModelBadge model={model} />
           </dd>
         </div>
         <div>
-          <dt>Provider</dt>
+          <dt className="self-evident">Provider</dt>
           <dd>{model.provider ?? <span className="badge" data-badge="down">Inference down</span>}</dd>
         </div>
         <div>

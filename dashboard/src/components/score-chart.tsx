@@ -4,7 +4,7 @@ import type { ModelCard } from "../../../daemon/protocol.ts";
 import { formatPercent, plural } from "../format.ts";
 import { type ChartData, chartData } from "../score-history.ts";
 import { createScorePlot, type ScorePlot } from "../score-plot.ts";
-import { FULL_HORIZON_FRAMES } from "../shown-verdict.ts";
+import { FULL_HORIZON_FRAMES, givesVerdicts } from "../shown-verdict.ts";
 import { useTheme } from "../theme.ts";
 import { useReady, useStale } from "../use-live.ts";
 import { useServerNow } from "../use-now.ts";
@@ -19,11 +19,12 @@ export function ScoreChart({ name, model }: { name: string; model: ModelCard }) 
   const data = useMemo(() => chartData(points ?? [], FULL_HORIZON_FRAMES), [points]);
   const tracks = data.series.map((series) => series.track).join(" ");
   const { uncertain, suspicious, manipulated } = model.bands;
+  const banded = givesVerdicts(model);
 
   useEffect(() => {
     const element = host.current;
     if (element === null) return;
-    const created = createScorePlot(element, { tracks: tracks === "" ? [] : tracks.split(" ").map(Number), bands: { uncertain, suspicious, manipulated } });
+    const created = createScorePlot(element, { tracks: tracks === "" ? [] : tracks.split(" ").map(Number), bands: banded ? { uncertain, suspicious, manipulated } : null });
     plot.current = created;
     const observer = new ResizeObserver(() => created.resize());
     observer.observe(element);
@@ -33,11 +34,11 @@ export function ScoreChart({ name, model }: { name: string; model: ModelCard }) 
       plot.current = null;
     };
     // The theme and the greying of old data are in the colours that the plot reads when it is made.
-  }, [tracks, theme, stale, uncertain, suspicious, manipulated]);
+  }, [tracks, theme, stale, banded, uncertain, suspicious, manipulated]);
 
   useEffect(() => {
     plot.current?.draw(data, nowMs);
-  }, [data, nowMs, tracks, theme, stale, uncertain, suspicious, manipulated]);
+  }, [data, nowMs, tracks, theme, stale, banded, uncertain, suspicious, manipulated]);
 
   return (
     <>

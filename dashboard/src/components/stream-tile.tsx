@@ -3,7 +3,7 @@ import { memo } from "react";
 import type { ModelCard, Stream } from "../../../daemon/protocol.ts";
 import { formatFps, formatLatency, formatPercent, plural } from "../format.ts";
 import { hrefOf } from "../route.ts";
-import { FULL_HORIZON_FRAMES, type ShownVerdict, shownVerdict } from "../shown-verdict.ts";
+import { FULL_HORIZON_FRAMES, givesVerdicts, type ShownVerdict, shownVerdict } from "../shown-verdict.ts";
 import { useReady } from "../use-live.ts";
 import { STATE_LABELS } from "../wording.ts";
 import { AlertIcon } from "./icons.tsx";
@@ -40,8 +40,8 @@ export const StreamTile = memo(function StreamTile({ name, tabIndex, onFocus }: 
       <div className="tile-picture">
         <Picture stream={stream} model={model} />
         <TileCover stream={stream} />
-        <div className="tile-top">
-          <StateChip state={stream.state} />
+        <div className="tile-chips">
+          {stream.state === "live" ? <StateChip state="live" /> : <span />}
           {stream.firingAlerts > 0 && (
             <span className="alert-chip">
               <AlertIcon state="firing" />
@@ -55,7 +55,7 @@ export const StreamTile = memo(function StreamTile({ name, tabIndex, onFocus }: 
         <VerdictLabel verdict={verdict} />
         <TileScore verdict={verdict} />
       </div>
-      <Sparkline name={name} bands={model.bands} />
+      <Sparkline name={name} bands={givesVerdicts(model) ? model.bands : null} />
       <TileFoot stream={stream} model={model} verdict={verdict} />
     </a>
   );

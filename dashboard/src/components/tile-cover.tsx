@@ -1,7 +1,7 @@
 /** What lies over the picture of a stream that is not live: what is going on, since when, and what to do. */
 import type { Stream } from "../../../daemon/protocol.ts";
 import { useReady } from "../use-live.ts";
-import { STATE_SENTENCES } from "../wording.ts";
+import { STATE_LABELS, STATE_SENTENCES } from "../wording.ts";
 import { Age } from "./age.tsx";
 import { StateIcon } from "./icons.tsx";
 
@@ -10,20 +10,24 @@ export function TileCover({ stream }: { stream: Stream }) {
   if (stream.state === "live") return null;
   return (
     <div className="cover" data-state={stream.state}>
-      <span className="cover-icon">
+      <span className="cover-title">
         <StateIcon state={stream.state} />
+        {STATE_LABELS[stream.state]}
+        {stream.state === "waiting" && " for a publisher"}
       </span>
-      <span className="cover-title">{STATE_SENTENCES[stream.state]}</span>
-      {stream.state === "waiting" && (
-        <span className="cover-detail">
-          <code>{rtmpUrl}</code>
-        </span>
-      )}
-      {stream.stateReason !== null && (
-        <span className="cover-detail">
-          <code>{stream.stateReason.code}</code> {stream.stateReason.message}
-        </span>
-      )}
+      <span className="cover-detail">
+        {stream.state === "waiting" ? (
+          <>
+            <code>{rtmpUrl}</code> with its stream key
+          </>
+        ) : stream.stateReason === null ? (
+          STATE_SENTENCES[stream.state]
+        ) : (
+          <>
+            <code>{stream.stateReason.code}</code> {stream.stateReason.message}
+          </>
+        )}
+      </span>
       {stream.state !== "waiting" && (
         <span className="cover-age">
           for <Age since={stream.stateSince} />

@@ -9,21 +9,22 @@ export function TracksTable({ stream, model }: { stream: Stream; model: ModelCar
   if (stream.tracks.length === 0) return <p className="muted">No face is being followed.</p>;
   return (
     <div className="table-scroll">
-      <table className="tracks">
-        <thead>
-          <tr>
+      {/* Roles are spelled out, because on a phone the rows are laid out as a grid. */}
+      <table className="tracks" role="table">
+        <thead role="rowgroup">
+          <tr role="row">
             <th scope="col">Face</th>
             <th scope="col">Verdict</th>
             <th scope="col" className="number">
               Score
             </th>
             <th scope="col">Rests on</th>
-            <th scope="col" className="number">
+            <th scope="col" className="number followed">
               Followed for
             </th>
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {stream.tracks.map((track) => (
             <TrackRow key={track.id} track={track} stream={stream} model={model} />
           ))}
@@ -36,19 +37,19 @@ export function TracksTable({ stream, model }: { stream: Stream; model: ModelCar
 function TrackRow({ track, stream, model }: { track: Track; stream: Stream; model: ModelCard }) {
   const verdict = shownVerdict(track.verdict, stream.state, model);
   return (
-    <tr>
-      <th scope="row">#{track.id}</th>
-      <td>
+    <tr role="row">
+      <th scope="row" role="rowheader">#{track.id}</th>
+      <td role="cell">
         <VerdictLabel verdict={verdict} />
       </td>
-      <td className="number">
+      <td role="cell" className="number">
         {verdict.score !== null && <b>{formatPercent(verdict.score)}</b>}
         {verdict.score === null && (verdict.rawScore === null ? "–" : <span className="muted">raw {formatPercent(verdict.rawScore)}</span>)}
       </td>
-      <td>
+      <td role="cell" className="rests">
         {verdict.sentence ?? `${verdict.provisionalFrames ?? model.window} of ${model.window} frames${verdict.provisionalFrames === null ? "" : ", provisional"}${verdict.coverage === null ? "" : `, ${formatPercent(verdict.coverage)} covered`}`}
       </td>
-      <td className="number">
+      <td role="cell" className="number followed">
         <Age since={track.firstSeenAt} until={track.lastSeenAt} />
       </td>
     </tr>

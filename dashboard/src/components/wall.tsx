@@ -39,11 +39,12 @@ export function Wall() {
   };
 
   return (
-    <div className="wall-layout">
+    <div className="wall-layout" data-density={densityOf(names.length)}>
       <section className="wall-section" aria-labelledby="wall-title">
         <div className="section-head">
           <h1 id="wall-title">Streams</h1>
           <WallSummary />
+          {names.length > 0 && <span className="wall-unit muted">% is the probability of manipulation</span>}
         </div>
         {names.length === 0 ? (
           <EmptyWall />
