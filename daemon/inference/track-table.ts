@@ -1,0 +1,76 @@
+/** Which track has which row of LSTM states: a fixed number of rows, given back when a track ends or falls idle. */
+import { HorizonSchedule } from "../../pipelines/horizon/schedule.ts";
+
+export interface TrackTableOptions {
+  readonly capacity: number;
+  readonly hop: number;
+  /** A track without crops for this long is forgotten. */
+  readonly idleMs: number;
+  /** A track that was used more recently than this is never forgotten to make room for another. */
+  readonly evictableAfterMs: number;
+}
+
+export interface TrackStates {
+  readonly row: number;
+  readonly schedule: HorizonSchedule;
+  /** Score of each state after its last step. */
+  readonly held: Float32Array;
+  lastUsedMs: number;
+}
+
+export class TrackTable {
+  readonly #options: TrackTableOptions;
+  /** Least recently used first. */
+  readonly #tracks = new Map<string, TrackStates>();
+  readonly #freeRows: number[];
+
+  constructor(options: TrackTableOptions) {
+    this.#options = options;
+    this.#freeRows = Array.from({ length: options.capacity }, (_, index) => options.capacity - 1 - index);
+  }
+
+  get size(): number {
+    return this.#tracks.size;
+  }
+
+  /** The states of a track, new ones if need be. Null when every row belongs to a track in use: better one face unscored than all of them cut short. */
+  acquire(track: string, nowMs: number): TrackStates | null {
+    let states = this.#tracks.get(track);
+    if (states === undefined) {
+      const row = this.#freeRows.pop() ?? this.#evict(nowMs);
+      if (row === null) return null;
+      const schedule = new HorizonSchedule(this.#options.hop);
+      states = { row, schedule, held: new Float32Array(schedule.states), lastUsedMs: nowMs };
+    } else {
+      this.#tracks.delete(track);
+      states.lastUsedMs = nowMs;
+    }
+    this.#tracks.set(track, states);
+    return states;
+  }
+
+  release(track: string): void {
+    const states = this.#tracks.get(track);
+    if (states === undefined) return;
+    this.#tracks.delete(track);
+    this.#freeRows.push(states.row);
+  }
+
+  /** Forgets idle tracks. @returns how many. */
+  expire(nowMs: number): number {
+    let count = 0;
+    for (const [track, states] of this.#tracks) {
+      if (nowMs - states.lastUsedMs < this.#options.idleMs) break;
+      this.release(track);
+      count += 1;
+    }
+    return count;
+  }
+
+  #evict(nowMs: number): number | null {
+    const [oldest] = this.#tracks;
+    if (oldest === undefined || nowMs - oldest[1].lastUsedMs < this.#options.evictableAfterMs) return null;
+    this.#tracks.delete(oldest[0]);
+    return oldest[1].row;
+  }
+}
