@@ -1,0 +1,66 @@
+/** What a restarted decoder must be fed to go on at once: the sequence header and the packets since the last keyframe. */
+import type { H264Packet } from "./flv-reader.ts";
+
+export interface ClockedPacket extends H264Packet {
+  /** DTS on the stream's continuous clock; `timestampMs` of the FLV fed to a decoder is relative to that decoder's start. */
+  readonly clockMs: number;
+}
+
+export interface PacketHistory {
+  /** Returns false for a repetition of the header in force. A different one makes the kept packets undecodable. */
+  sequenceHeader(payload: Uint8Array): boolean;
+  add(packet: ClockedPacket): void;
+  /** Forgets the packets, not the header: the decoder is to begin at the next keyframe. */
+  dropPackets(): void;
+  /** Forgets all: the publisher is gone. */
+  clear(): void;
+  readonly header: Uint8Array | null;
+  /** Empty, or beginning with a keyframe. */
+  readonly packets: readonly ClockedPacket[];
+  readonly byteLength: number;
+}
+
+export function createPacketHistory(options: { readonly maxBytes: number }): PacketHistory {
+  let header: Uint8Array | null = null;
+  let packets: ClockedPacket[] = [];
+  let byteLength = 0;
+
+  function dropPackets(): void {
+    packets = [];
+    byteLength = 0;
+  }
+
+  return {
+    sequenceHeader(payload) {
+      if (header !== null && Buffer.compare(header, payload) === 0) return false;
+      header = payload;
+      dropPackets();
+      return true;
+    },
+    add(packet) {
+      if (packet.kind === "keyframe") dropPackets();
+      else if (packets.length === 0) return;
+      // A GOP past the cap cannot be replayed in part, so all of it goes; recovery then waits for the next keyframe.
+      if (byteLength + packet.payload.length > options.maxBytes) {
+        dropPackets();
+        return;
+      }
+      packets.push(packet);
+      byteLength += packet.payload.length;
+    },
+    dropPackets,
+    clear() {
+      header = null;
+      dropPackets();
+    },
+    get header() {
+      return header;
+    },
+    get packets() {
+      return packets;
+    },
+    get byteLength() {
+      return byteLength;
+    },
+  };
+}
