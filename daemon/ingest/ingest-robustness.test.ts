@@ -106,7 +106,7 @@ describe("malformed input, with all that ends a bare node-media-server", () => {
     ["a composition time beyond the packet", publishing(rtmpMessage({ chunkStream: 6, type: 9, payload: hex("1701") }))],
     ["an aggregate message", publishing(rtmpMessage({ chunkStream: 6, type: 22, payload: Buffer.alloc(64, 0xff) }))],
     ["a sequence header full of ones", publishing(rtmpMessage({ chunkStream: 6, type: 9, payload: Buffer.concat([hex("1700000000"), Buffer.alloc(120, 0xff)]) }))],
-    ["a parameter set with an endless order-count cycle", publishing(rtmpMessage({ chunkStream: 6, type: 9, payload: hex("17000000000142c00affe1000c6742c00ad0000000001fffffff") }))],
+    ["a parameter set with an endless order-count cycle", publishing(rtmpMessage({ chunkStream: 6, type: 9, payload: hex("17000000000142c00affe1000d6742c00ad300000001fffffffe") }))],
     ["a second header that shortens a message under way", publishing(hex("0600000000040009010000001700000000"), Buffer.alloc(123, 1), hex("06000000000010090100000017010000"))],
     ["a chunk without any header before it", hex("c901020304")],
     ["the three-byte form of the chunk stream id", hex("01ffff0000000000140000000003")],

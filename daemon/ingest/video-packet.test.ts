@@ -58,6 +58,8 @@ describe("avcPictureSize", () => {
     const record = header?.subarray(5) ?? Buffer.alloc(0);
     for (let length = 0; length < 16; length += 1) expect(avcPictureSize(record.subarray(0, length))).toBeNull();
     expect(avcPictureSize(Buffer.alloc(200, 0xff))).toBeNull();
+    // Order-count type 1 with a cycle of 2^32 - 2 offsets: following it would take minutes.
+    expect(avcPictureSize(Buffer.from("0142c00affe1000d6742c00ad300000001fffffffe", "hex"))).toBeNull();
     expect(avcPictureSize(Buffer.concat([Buffer.from("0142c00affe10064", "hex"), Buffer.alloc(100)]))).toBeNull();
   });
 });
