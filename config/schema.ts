@@ -58,7 +58,6 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     graceMs: milliseconds(15_000, 0, 600_000, "How long a stream's path, tracks and windows wait for a publisher that went away."),
   }),
   decode: section("One ffmpeg a stream.", {
-    maxHeightPx: Type.Integer({ default: 720, minimum: 144, maximum: 2_160, description: "Taller pictures are scaled down to this before faces are looked for." }),
     frameTimeoutMs: milliseconds(3_000, 500, 30_000, "A decoder that takes packets but gives no frame for this long is restarted."),
   }),
   faces: section("Finding and following faces.", {
@@ -67,7 +66,7 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     facelessAfterMs: milliseconds(2_000, 500, 60_000, "A face not seen for this long ends its track."),
   }),
   analysis: section("Processes that decode, detect and track.", {
-    workers: Type.Integer({ default: 0, minimum: 0, maximum: 64, description: "Number of analysis processes; 0 is one a core, at most 8." }),
+    workers: Type.Integer({ default: 0, minimum: 0, maximum: 64, description: "Number of analysis processes; 0 is one for every four cores, at most 8." }),
     maxStreams: Type.Integer({ default: 16, minimum: 1, maximum: 256, description: "Streams published at one time; more are refused." }),
   }),
   inference: section("The model and where it runs.", {

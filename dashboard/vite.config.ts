@@ -2,7 +2,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
-const daemonUrl = process.env["TRUECAST_URL"] ?? "http://127.0.0.1:8080";
+const daemonUrl = process.env["TRUECAST_URL"] ?? "http://127.0.0.1:8480";
 
 // oxlint-disable-next-line import/no-default-export -- Vite reads its configuration from the default export.
 export default defineConfig({

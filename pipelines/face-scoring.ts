@@ -10,6 +10,8 @@ export interface FaceFollower {
     readonly faces: readonly TrackedFace[];
     /** Tracks that ended with this frame. */
     readonly ended: readonly number[];
+    /** Whether the detector looked at this frame. */
+    readonly detected: boolean;
     readonly timings: { readonly detectMs: number; readonly trackMs: number; readonly cropMs: number };
   }>;
 }
@@ -75,7 +77,7 @@ export class FaceScoring {
   }
 
   /** Takes one frame through. Frames come one at a time, in order of PTS. */
-  async process(frame: Frame): Promise<{ readonly faces: readonly TrackedFace[]; readonly timings: { readonly detectMs: number; readonly trackMs: number; readonly cropMs: number } }> {
+  async process(frame: Frame): ReturnType<FaceFollower["process"]> {
     const result = await this.#options.faces.process(frame);
     this.#lastPtsMs = frame.ptsMs;
     const slot = Math.floor(frame.ptsMs / SLOT_MS);

@@ -7,7 +7,7 @@ export interface AnalysisOptions {
   readonly socketPath: string;
   readonly inferenceSocketPath: string;
   readonly model: ModelInfo;
-  readonly decode: { readonly maxHeightPx: number; readonly frameTimeoutMs: number };
+  readonly decode: { readonly frameTimeoutMs: number };
   readonly faces: { readonly maxFaces: number; readonly minFacePx: number; readonly facelessAfterMs: number };
   readonly samplingDivisor: number;
   readonly watched: boolean;

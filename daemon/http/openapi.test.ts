@@ -8,7 +8,7 @@ import { startTestServer } from "./testing/start.ts";
 
 const COMMITTED = join(import.meta.dirname, "../../docs/openapi.json");
 
-test("docs/openapi.json is what the schemas say; `npm run docs:openapi` writes it anew", async () => {
+test("docs/openapi.json is what the schemas say; `npm run docs` writes it anew", async () => {
   expect(await renderOpenApi()).toBe(await readFile(COMMITTED, "utf8"));
 });
 

@@ -2,6 +2,7 @@
 import type { AnalysisReport, StreamStats } from "../analysis/messages.ts";
 import type { ComponentChange } from "../components.ts";
 import type { HttpEvent } from "../http/source.ts";
+import type { InferenceReport } from "../inference/messages.ts";
 import type { IngestEvent } from "../ingest/messages.ts";
 import { DISCARD_REASONS, LOSS_REASONS } from "../../pipelines/types.ts";
 import type { Stream } from "../protocol.ts";
@@ -55,6 +56,12 @@ export function createObserver(metrics: Metrics) {
       metrics.ingestConnections(stats.connections);
       metrics.ingestRefusals(stats.refusals);
       metrics.componentMemory("ingest", stats.rssBytes);
+    },
+
+    inference(stats: InferenceReport): void {
+      metrics.inferenceQueue(stats.queueDepth);
+      for (const [index, seconds] of stats.inferenceSeconds.entries()) metrics.inferenceBatch(stats.batchSizes[index] ?? 0, seconds);
+      metrics.componentMemory("inference", stats.rssBytes);
     },
 
     http(event: HttpEvent): void {

@@ -2,7 +2,8 @@
 import type { ErrorCode } from "../../pipelines/errors.ts";
 
 export interface Reason {
-  readonly code: ErrorCode;
+  /** `closed`: the publisher itself ended the connection. */
+  readonly code: ErrorCode | "closed";
   readonly message: string;
 }
 
@@ -33,7 +34,7 @@ export type StreamEvent =
   | { readonly kind: "tick" };
 
 /** A publisher that cannot be served now, however often it comes back. */
-const HOPELESS: ReadonlySet<ErrorCode> = new Set(["codec-unsupported", "no-video", "picture-size-refused", "input-not-media"]);
+const HOPELESS: ReadonlySet<Reason["code"]> = new Set(["codec-unsupported", "no-video", "picture-size-refused", "input-not-media"]);
 
 /**
  * The state after an event. Events of a session that is no longer the current one change nothing.

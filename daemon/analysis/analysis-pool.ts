@@ -1,0 +1,88 @@
+/** The analysis processes: starts and supervises them, and says which of them a stream belongs to. */
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { type ChildState, type RestartCause, startSupervisedChild, type SupervisedChild } from "../supervision/supervised-child.ts";
+import type { AnalysisCommand, AnalysisInfo, AnalysisOptions, AnalysisReport } from "./messages.ts";
+
+export interface AnalysisPoolOptions {
+  readonly workers: number;
+  /** Folder of the Unix sockets; short, for a socket's path may have 107 bytes. */
+  readonly runtimeDir: string;
+  /** What each process starts with, asked anew at every start; its socketPath is filled in here. */
+  readonly init: () => Omit<AnalysisOptions, "socketPath">;
+  readonly onReport: (report: AnalysisReport) => void;
+  readonly onState: (component: string, state: ChildState<AnalysisInfo>) => void;
+  readonly onRestart: (component: string, cause: RestartCause) => void;
+  /** The process of these streams died, and with it their tracks and windows. */
+  readonly onLost: (streams: readonly string[]) => void;
+  /** A process is ready again; the publishers of these streams need a new route. */
+  readonly onReady: (streams: readonly string[]) => void;
+  readonly log: Logger;
+}
+
+export interface AnalysisPool extends AsyncDisposable {
+  /** Unix socket of the process that owns the stream; assigns one at first. */
+  socketPathFor(stream: string): string;
+  /** Ends the stream's tracks and frees its place. */
+  forget(stream: string): void;
+  broadcast(command: AnalysisCommand): void;
+  close(): Promise<void>;
+}
+
+export async function startAnalysisPool(options: AnalysisPoolOptions): Promise<AnalysisPool> {
+  const owners = new Map<string, number>();
+  const streamsOf = (worker: number): string[] => [...owners].filter(([, owner]) => owner === worker).map(([stream]) => stream);
+  const socketPath = (worker: number): string => join(options.runtimeDir, `analysis-${worker}.sock`);
+  const children: SupervisedChild<AnalysisInfo, AnalysisCommand>[] = [];
+
+  const startOne = (worker: number): Promise<SupervisedChild<AnalysisInfo, AnalysisCommand>> => {
+    const name = `analysis-${worker}`;
+    return startSupervisedChild<AnalysisOptions, AnalysisInfo, AnalysisCommand, AnalysisReport>({
+      name,
+      entry: new URL("./analysis-process.ts", import.meta.url),
+      init: () => ({ ...options.init(), socketPath: socketPath(worker) }),
+      onMessage: options.onReport,
+      onState: (state) => {
+        options.onState(name, state);
+        if (state.kind === "down") options.onLost(streamsOf(worker));
+        if (state.kind === "ready") options.onReady(streamsOf(worker));
+      },
+      onRestart: (cause) => options.onRestart(name, cause),
+      log: options.log,
+    });
+  };
+
+  const started = await Promise.allSettled(Array.from({ length: options.workers }, (_, worker) => startOne(worker)));
+  for (const result of started) if (result.status === "fulfilled") children.push(result.value);
+  const close = async (): Promise<void> => {
+    await Promise.all(children.map((child) => child.close()));
+  };
+  const failed = started.find((result) => result.status === "rejected");
+  if (failed) {
+    await close();
+    throw failed.reason;
+  }
+
+  return {
+    socketPathFor(stream) {
+      let owner = owners.get(stream);
+      if (owner === undefined) {
+        const loads = children.map((_, worker) => streamsOf(worker).length);
+        owner = loads.indexOf(Math.min(...loads));
+        owners.set(stream, owner);
+      }
+      return socketPath(owner);
+    },
+    forget(stream) {
+      const owner = owners.get(stream);
+      if (owner === undefined) return;
+      owners.delete(stream);
+      children[owner]?.send({ type: "forget", stream });
+    },
+    broadcast(command) {
+      for (const child of children) child.send(command);
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

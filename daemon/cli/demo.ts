@@ -1,0 +1,103 @@
+/** `truecast demo`: the daemon, two real RTMP streams into it, and a running account of what it sees. */
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import WebSocket from "ws";
+import { loadConfig } from "../../config/load.ts";
+import { TruecastError } from "../../pipelines/errors.ts";
+import { createLogger, startDaemon, type Daemon } from "../daemon.ts";
+import { makeDemoVideos } from "../demo/demo-video.ts";
+import { startPublisher } from "../demo/publish-video.ts";
+import type { ServerMessage } from "../protocol.ts";
+import { endSignal } from "./start.ts";
+
+const SHUTDOWN_DEADLINE_MS = 9_000;
+
+interface DemoStream {
+  readonly name: string;
+  readonly key: string;
+  /** Absent: for the user's own publisher. */
+  readonly file?: string;
+}
+
+export async function demo(options: { readonly video?: string; readonly model?: string }): Promise<void> {
+  if (options.video !== undefined && !existsSync(options.video)) throw new TruecastError("input-not-found", `${options.video}: no such file`);
+  const ending = endSignal();
+  const log = createLogger("warn");
+  const model = options.model ?? (options.video === undefined ? "scripted" : "edge");
+  await using stack = new AsyncDisposableStack();
+
+  const streams = [...(await demoStreams(options.video, log)), { name: "studio", key: newKey() }];
+  const dataDir = await mkdtemp(join(tmpdir(), "truecast-demo-"));
+  stack.defer(() => rm(dataDir, { recursive: true, force: true }));
+  const loaded = loadConfig({ environment: process.env });
+  const config = { ...loaded.config, dataDir, streams: [], log: { level: "warn" as const }, inference: { ...loaded.config.inference, model } };
+  const daemon = await startDaemon({ ...loaded, config, streams }, { log });
+  stack.defer(async () => void (await daemon.close(SHUTDOWN_DEADLINE_MS)));
+
+  for (const { key, file } of streams) {
+    if (file !== undefined) stack.use(await startPublisher({ file, url: `${daemon.rtmpUrl}/${key}`, log }));
+  }
+  announce(daemon, { streams, model });
+  const follow = followLive(daemon, loaded.token);
+  stack.defer(async () => follow.close());
+  await ending;
+  console.log("\nending the demo");
+}
+
+async function demoStreams(video: string | undefined, log: ReturnType<typeof createLogger>): Promise<DemoStream[]> {
+  if (video !== undefined) return [{ name: "demo-video", key: newKey(), file: resolve(video) }];
+  console.log("Making the demo's two videos from the sample photographs of @vladmandic/face-api (once) …");
+  const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
+  const { genuine, forged } = await makeDemoVideos({ outDir: join(cache, "truecast", "demo"), log });
+  return [
+    { name: "demo-genuine", key: newKey(), file: genuine },
+    { name: "demo-forged", key: newKey(), file: forged },
+  ];
+}
+
+function newKey(): string {
+  return randomBytes(12).toString("base64url");
+}
+
+function announce({ httpUrl, rtmpUrl }: Daemon, { streams, model }: { streams: readonly DemoStream[]; model: string }): void {
+  const fed = streams.filter(({ file }) => file !== undefined).map(({ name }) => name);
+  const own = streams.find(({ file }) => file === undefined);
+  console.log(`
+  Truecast is running. Open the dashboard:
+
+      ${httpUrl}/
+
+  Fed now over RTMP: ${fed.join(", ")}.
+  Your own camera:   OBS → Settings → Stream → Custom, server ${rtmpUrl}, stream key ${own?.key ?? ""}
+                     or  ffmpeg -re -i FILE -c:v libx264 -preset veryfast -tune zerolatency -g 60 -an -f flv ${rtmpUrl}/${own?.key ?? ""}
+  Metrics:           ${httpUrl}/metrics`);
+  if (model === "scripted") console.log("\n  The scores of this demo come from a SCRIPT, not from a detector: everything else is the real pipeline.");
+  console.log("  Ctrl-C ends the demo.\n");
+}
+
+/** Tells the terminal what the dashboard shows: first scores, then every change of verdict and every alert. */
+function followLive({ httpUrl }: Daemon, token: string | null): { close(): void } {
+  const verdicts = new Map<string, string>();
+  const startedAt = performance.now();
+  const say = (text: string): void => console.log(`  ${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${text}`);
+  const socket = new WebSocket(`${httpUrl.replace("http", "ws")}/api/v1/live`, token === null ? {} : { headers: { authorization: `Bearer ${token}` } });
+  socket.on("error", (error) => say(`the live connection failed: ${error.message}`));
+  socket.on("message", (data) => {
+    const message = JSON.parse(String(data)) as ServerMessage;
+    if (message.type === "stream") {
+      const { name, state, verdict } = message.stream;
+      const text = verdict.kind === "unscored" ? `unscored (${verdict.reason})` : verdict.kind;
+      const shown = state === "live" ? text : state;
+      if (verdicts.get(name) === shown || (state === "waiting" && !verdicts.has(name))) return;
+      verdicts.set(name, shown);
+      say(`${name}: ${shown}${state === "live" && verdict.score !== null ? `, score ${verdict.score.toFixed(2)}` : ""}`);
+    } else if (message.type === "alert" && message.alert.state !== "pending") {
+      const { state, stream, peakScore, model } = message.alert;
+      say(`ALERT ${state}: ${stream}, peak score ${peakScore.toFixed(2)}${model.scripted ? " (scripted)" : ""}`);
+    }
+  });
+  return { close: () => socket.terminate() };
+}

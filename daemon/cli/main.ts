@@ -1,0 +1,57 @@
+/** The command line: reads the arguments, runs one command, turns errors into one clear line and an exit code. */
+import { Command, CommanderError } from "commander";
+import { TruecastError } from "../../pipelines/errors.ts";
+import { ConfigError } from "../../config/load.ts";
+import { version } from "../version.ts";
+
+/** Commands are loaded when they run: `check-config` must not wait for the whole daemon. */
+function build(): Command {
+  const program = new Command("truecast").description("Watches live video for deepfaked faces.").version(version).showHelpAfterError();
+  const configOption = ["-c, --config <file>", "configuration (YAML); without it every key has its default"] as const;
+  program
+    .command("start")
+    .description("run the daemon")
+    .option(...configOption)
+    .action(async (options: { config?: string }) => (await import("./start.ts")).start(options));
+  program
+    .command("demo")
+    .description("run the daemon and feed it two real RTMP streams, one of them forged; scores come from a labelled script")
+    .option("--video <file>", "publish this file instead, and score it with the model")
+    .option("--model <name>", "model folder; default: scripted, with --video: edge")
+    .action(async (options: { video?: string; model?: string }) => (await import("./demo.ts")).demo(options));
+  program
+    .command("doctor")
+    .description("check ffmpeg, model, ports, provider and dashboard, and say what to do")
+    .option(...configOption)
+    .action(async (options: { config?: string }) => (await import("./doctor.ts")).doctor(options));
+  program
+    .command("check-config")
+    .description("check a configuration without starting anything")
+    .option(...configOption)
+    .action(async (options: { config?: string }) => (await import("./check-config.ts")).checkConfig(options));
+  program
+    .command("analyze")
+    .description("run a recording through the live pipeline as fast as the machine allows")
+    .argument("<input>", "file or http(s) URL")
+    .option("--json", "JSON lines on standard output: every score, and the verdict last")
+    .option("--model <name>", "model folder", "edge")
+    .option("--models-dir <dir>", "folder of model folders")
+    .option("--provider <name>", "auto, cpu, cuda or webgpu", "auto")
+    .action(async (input: string, options: { json?: boolean; model: string; modelsDir?: string; provider: string }) => (await import("./analyze.ts")).analyze(input, options));
+  return program.exitOverride();
+}
+
+try {
+  process.exitCode = (await build().parseAsync().then(() => process.exitCode)) ?? 0;
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode;
+  } else if (error instanceof TruecastError || error instanceof ConfigError) {
+    const lines = error instanceof ConfigError ? error.problems.map((problem) => `  ${problem}`) : [];
+    process.stderr.write(lines.length > 1 ? `truecast: the configuration cannot be used [${error.code}]\n${lines.join("\n")}\n` : `truecast: ${error.message} [${error.code}]\n`);
+    process.exitCode = 1;
+  } else {
+    process.stderr.write(`truecast: a defect in Truecast: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exitCode = 70;
+  }
+}

@@ -1,0 +1,330 @@
+/** The composition root: starts every part of the daemon in one straight line and wires them with plain functions. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import pino, { type Logger } from "pino";
+import type { LoadedConfig, ResolvedStream } from "../config/load.ts";
+import { readManifest } from "../models/manifest.ts";
+import { alertRuleSettings } from "./alerts/alert-settings.ts";
+import { startAlertEngine } from "./alerts/alert-engine.ts";
+import { startAnalysisPool } from "./analysis/analysis-pool.ts";
+import { CleanUp } from "./clean-up.ts";
+import { Components, componentState } from "./components.ts";
+import { startHttpServer, type HttpServer } from "./http/server.ts";
+import { modelFolder, providerOf, startInference } from "./inference-service.ts";
+import { startIngest } from "./ingest-service.ts";
+import { createMetrics } from "./metrics/metrics.ts";
+import { createObserver } from "./metrics/observe.ts";
+import type { ModelCard, SystemStatus } from "./protocol.ts";
+import { keptSecret } from "./secrets.ts";
+import { openStore } from "./store/store.ts";
+import { startRetention } from "./store/retention.ts";
+import { SamplingControl } from "./streams/sampling.ts";
+import { StreamRegistry } from "./streams/stream-registry.ts";
+import { version } from "./version.ts";
+
+const START_UNWIND_MS = 5_000;
+const RTMP_APP = "live";
+/** Tracks whose windows inference keeps at one time, for each stream that may be published. */
+const TRACKS_PER_STREAM = 8;
+
+export interface KeptSecret {
+  readonly secret: string;
+  readonly fresh: boolean;
+  readonly path: string;
+}
+
+export interface Daemon {
+  readonly httpUrl: string;
+  /** Without the key. */
+  readonly rtmpUrl: string;
+  readonly generated: { readonly streamKey: KeptSecret | null; readonly token: KeptSecret | null };
+  readonly tokenInUse: boolean;
+  /** Ends everything in mirror order. @returns names of what did not end in time. */
+  close(deadlineMs: number): Promise<readonly string[]>;
+}
+
+export function createLogger(level: string): Logger {
+  return pino({ level, base: { component: "daemon" } });
+}
+
+/**
+ * @throws TruecastError when a part does not start: port-in-use, model-*, provider-unavailable, store-failed; what had
+ * started by then is ended first.
+ */
+export async function startDaemon(loaded: LoadedConfig, { log }: { readonly log: Logger }): Promise<Daemon> {
+  const cleanUp = new CleanUp(log);
+  try {
+    return await startParts(loaded, { log, cleanUp });
+  } catch (error) {
+    await cleanUp.run(START_UNWIND_MS);
+    throw error;
+  }
+}
+
+async function startParts({ config, streams: configured, token: configuredToken }: LoadedConfig, { log, cleanUp }: { log: Logger; cleanUp: CleanUp }): Promise<Daemon> {
+  const startedAt = Date.now();
+  const generatedKey = configured.length === 0 ? keptSecret(config.dataDir, "studio.key") : null;
+  const streams: readonly ResolvedStream[] = generatedKey ? [{ name: "studio", key: generatedKey.secret }] : configured;
+  const generatedToken = configuredToken === null && !isLoopback(config.http.host) ? keptSecret(config.dataDir, "token") : null;
+  const token = configuredToken ?? generatedToken?.secret ?? null;
+
+  const modelDir = modelFolder(config.inference.model, config.inference.modelsDir);
+  const { manifest, info: model } = await readManifest(modelDir);
+  if (!model.trained) log.warn({ model: model.name, kind: model.kind }, model.kind === "scripted" ? "the scores come from a script, not from a detector" : "the model is untrained: no alerts are raised");
+
+  const metrics = createMetrics({ version, maxStreams: config.analysis.maxStreams });
+  const observe = createObserver(metrics);
+  metrics.model(model);
+  let http: HttpServer | undefined;
+  const components = new Components((changed) => {
+    observe.component(changed);
+    http?.broadcast({ type: "system", system: system() });
+  });
+
+  const store = cleanUp.use("store", openStore({ path: join(config.dataDir, "truecast.db"), log }));
+  components.set("store", { state: "ready", message: null });
+  cleanUp.use("retention", startRetention({ store, retentionDays: config.store.retentionDays, log }));
+
+  const overrides = new Map(streams.map(({ name, alerts }) => [name, alerts]));
+  const alerts = cleanUp.use(
+    "alerts",
+    startAlertEngine({
+      store,
+      model,
+      rules: (stream) => alertRuleSettings(config.alerts, overrides.get(stream), model.bands.manipulated),
+      onTransition(transition) {
+        metrics.stream(transition.alert.stream).alertTransition(transition.kind);
+        http?.broadcast({ type: "alert", alert: transition.alert });
+        registry.setFiringAlerts(transition.alert.stream, alerts.firingAlerts(transition.alert.stream));
+      },
+      onStored: (alert) => http?.broadcast({ type: "alert", alert: alerts.latest(alert) }),
+      onSuppressed: (stream) => metrics.stream(stream).alertSuppressed(),
+      log,
+    }),
+  );
+
+  const registry = new StreamRegistry({
+    names: streams.map(({ name }) => name),
+    graceMs: config.rtmp.graceMs,
+    onChange(name) {
+      const stream = registry.stream(name);
+      if (stream) http?.broadcast({ type: "stream", stream });
+    },
+    onOver(name) {
+      alerts.endStream(name);
+      analysis.forget(name);
+    },
+  });
+
+  const runtimeDir = await mkdtemp(join(tmpdir(), "truecast-"));
+  cleanUp.defer("runtime folder", () => rm(runtimeDir, { recursive: true, force: true }));
+  const inferenceSocketPath = join(runtimeDir, "inference.sock");
+
+  const sampling = new SamplingControl();
+  const inference = cleanUp.use(
+    "inference",
+    await startInference({
+      socketPath: inferenceSocketPath,
+      modelDir,
+      provider: config.inference.provider,
+      threads: config.inference.threads || availableParallelism(),
+      maxBatch: config.inference.maxBatch,
+      maxTracks: config.analysis.maxStreams * TRACKS_PER_STREAM,
+      log,
+      onState(state) {
+        components.set("inference", componentState(state));
+        metrics.provider(providerOf(state));
+        if (http) http.broadcast({ type: "model", model: modelCard() });
+      },
+      onRestart: (cause) => components.restarted("inference", cause),
+      onStats(stats) {
+        observe.inference(stats);
+        if (!sampling.update({ ...stats, busyRatio: stats.inferenceSeconds.reduce((total, seconds) => total + seconds, 0) })) return;
+        log.warn({ samplingFps: sampling.samplingFps }, "sampling changed with the load");
+        analysis.broadcast({ type: "sampling", divisor: sampling.divisor });
+        registry.setSamplingFps(sampling.samplingFps);
+        metrics.samplingRate(sampling.samplingFps);
+      },
+    }),
+  );
+
+  const analysis = cleanUp.use(
+    "analysis",
+    await startAnalysisPool({
+      workers: config.analysis.workers || Math.min(8, Math.ceil(availableParallelism() / 4)),
+      runtimeDir,
+      init: () => ({
+        inferenceSocketPath,
+        model,
+        decode: config.decode,
+        faces: config.faces,
+        samplingDivisor: sampling.divisor,
+        watched: (http?.liveStats().clients ?? 0) > 0,
+        logLevel: config.log.level,
+      }),
+      onReport(report) {
+        switch (report.type) {
+          case "picture":
+            registry.setPicture(report.stream, report);
+            return;
+          case "frames-flow":
+            registry.apply(report.stream, { kind: "frame" });
+            return;
+          case "decoder-recovering":
+            observe.decoderRestart(report);
+            registry.apply(report.stream, { kind: "decoder-recovering", reason: report.reason });
+            return;
+          case "decoder-failed":
+            registry.apply(report.stream, { kind: "decoder-failed", reason: report.reason });
+            return;
+          case "score": {
+            const point = registry.addScore(report.stream, report);
+            if (!point) return;
+            alerts.score({ stream: report.stream, track: report.trackId, ptsMs: report.ptsMs, score: report.score });
+            metrics.stream(report.stream).score(report.score.coverage);
+            http?.broadcast({ type: "score", stream: report.stream, point });
+            return;
+          }
+          case "track-ended":
+            alerts.endTrack(report.stream, report.trackId);
+            return;
+          case "view":
+            registry.setView(report.stream, report);
+            return;
+          case "thumbnail":
+            registry.setThumbnail(report.stream, { jpeg: Buffer.from(report.jpeg), ptsMs: report.ptsMs });
+            return;
+          case "stats":
+            metrics.componentMemory("analysis", report.rssBytes);
+            for (const stats of report.streams) {
+              registry.addStats(stats);
+              observe.streamStats(stats);
+            }
+        }
+      },
+      onState: (name, state) => components.set(name, componentState(state)),
+      onRestart: (name, cause) => components.restarted(name, cause),
+      onLost(lost) {
+        for (const stream of lost) {
+          alerts.endStream(stream);
+          registry.apply(stream, { kind: "decoder-recovering", reason: { code: "decoder-exited", message: "the analysis process ended and is started again" } });
+        }
+      },
+      onReady(waiting) {
+        for (const stream of waiting) ingest?.route(stream);
+      },
+      log,
+    }),
+  );
+
+  let ingest: Awaited<ReturnType<typeof startIngest>> | undefined;
+  ingest = cleanUp.use(
+    "ingest",
+    await startIngest({
+      host: config.rtmp.host,
+      port: config.rtmp.port,
+      app: RTMP_APP,
+      streams,
+      limits: { maxConnections: config.rtmp.maxConnections, maxPublishers: config.analysis.maxStreams, stallWarnMs: config.rtmp.stallMs },
+      socketPathFor: (stream) => analysis.socketPathFor(stream),
+      onStream: (stream, event) => registry.apply(stream, event),
+      onCodec: (stream, codec) => registry.setCodec(stream, codec),
+      onStats(stats) {
+        for (const stream of stats.streams) registry.setBitrate(stream.stream, stream.bitrateKbps);
+        observe.ingest(stats);
+      },
+      onState: (state) => components.set("ingest", componentState(state)),
+      onRestart: (cause) => components.restarted("ingest", cause),
+      log,
+    }),
+  );
+  const rtmpUrl = `rtmp://${bracketed(config.rtmp.host)}:${ingest.port}/${RTMP_APP}`;
+
+  function system(): SystemStatus {
+    return {
+      version,
+      startedAt,
+      rtmpUrl: ingest ? `rtmp://${bracketed(config.rtmp.host)}:${ingest.port}/${RTMP_APP}` : "",
+      components: components.all(),
+      samplingFps: sampling.samplingFps,
+      capacity: { streams: registry.publishing, maxStreams: config.analysis.maxStreams },
+    };
+  }
+
+  function modelCard(): ModelCard {
+    const { name, kind, trained, sha256, inputSizePx, window, hop, bands } = model;
+    const { description, licence, training, accuracy } = manifest;
+    return { name, kind, trained, sha256, description, licence, training, accuracy, inputSizePx, window, hop, bands, provider: inference.provider };
+  }
+
+  http = cleanUp.use(
+    "http",
+    await startHttpServer({
+      host: config.http.host,
+      port: config.http.port,
+      token,
+      allowedHosts: config.http.allowedHosts,
+      allowedOrigins: config.http.allowedOrigins,
+      dashboardDir: fileURLToPath(new URL("../dashboard/dist", import.meta.url)),
+      limits: { maxLiveClients: config.http.maxWebSocketClients, maxClientBufferBytes: config.http.webSocketBufferBytes },
+      log,
+      source: {
+        system,
+        model: modelCard,
+        streams: () => registry.streams(),
+        stream: (name) => registry.detail(name),
+        thumbnail: (name) => registry.thumbnail(name),
+        alerts(query) {
+          const page = store.alerts(query);
+          return { ...page, alerts: page.alerts.map((alert) => alerts.latest(alert)) };
+        },
+        alert(id) {
+          const alert = store.alert(id);
+          return alert && alerts.latest(alert);
+        },
+        metrics: () => metrics.exposition(),
+        readiness() {
+          const reasons = components.notReady();
+          if (alerts.unstored > 0) reasons.push(`store: ${alerts.unstored} alert transitions are not committed yet`);
+          return { ready: reasons.length === 0, reasons };
+        },
+      },
+      onEvent(event) {
+        observe.http(event);
+        if (event.kind !== "live-opened" && event.kind !== "live-closed") return;
+        const { clients } = http?.liveStats() ?? { clients: 0 };
+        metrics.webSocketClients(clients);
+        analysis.broadcast({ type: "watched", watched: clients > 0 });
+      },
+    }),
+  );
+
+  const ticking = setInterval(() => {
+    registry.tick();
+    observe.streams(registry.streams());
+    const open = alerts.openAlerts();
+    const firing = open.filter(({ state }) => state === "firing").length;
+    metrics.alertsOpen({ firing, pending: open.length - firing });
+    metrics.alertsUnstored(alerts.unstored);
+  }, 1_000);
+  cleanUp.defer("clock", async () => clearInterval(ticking));
+
+  log.info({ httpUrl: http.url, rtmpUrl, model: model.name, trained: model.trained, provider: inference.provider, streams: registry.names }, "truecast runs");
+  return {
+    httpUrl: http.url,
+    rtmpUrl,
+    generated: { streamKey: generatedKey, token: generatedToken },
+    tokenInUse: token !== null,
+    close: (deadlineMs) => cleanUp.run(deadlineMs),
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host);
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,111 @@
+/** The ingest process as the daemon sees it: supervised, its publishers routed to their analysis process, its reports turned into stream events. */
+import type { Logger } from "pino";
+import type { IngestCommand, IngestEvent, IngestOptions } from "./ingest/messages.ts";
+import type { StreamEvent } from "./streams/stream-life.ts";
+import { type ChildState, type RestartCause, startSupervisedChild } from "./supervision/supervised-child.ts";
+
+type Stats = Extract<IngestEvent, { type: "stats" }>;
+interface IngestInfo {
+  readonly port: number;
+}
+
+export interface IngestServiceOptions extends IngestOptions {
+  /** Unix socket of the analysis process that owns the stream. */
+  readonly socketPathFor: (stream: string) => string;
+  readonly onStream: (stream: string, event: StreamEvent) => void;
+  readonly onCodec: (stream: string, codec: string | null) => void;
+  readonly onStats: (stats: Stats) => void;
+  readonly onState: (state: ChildState<IngestInfo>) => void;
+  readonly onRestart: (cause: RestartCause) => void;
+  readonly log: Logger;
+}
+
+export interface IngestService extends AsyncDisposable {
+  readonly port: number;
+  /** Sends the stream's present publisher to its analysis process, anew after either of them was restarted. */
+  route(stream: string): void;
+  close(): Promise<void>;
+}
+
+const REROUTE_DELAY_MS = 200;
+
+/** @throws TruecastError port-in-use */
+export async function startIngest(options: IngestServiceOptions): Promise<IngestService> {
+  const { log, onStream } = options;
+  /** Session now publishing each stream. */
+  const sessions = new Map<string, string>();
+  let port = options.port ?? 0;
+
+  const child = await startSupervisedChild<IngestOptions, IngestInfo, IngestCommand, IngestEvent>({
+    name: "ingest",
+    entry: new URL("./ingest/ingest-process.ts", import.meta.url),
+    // A restarted process must listen where publishers expect it, even if the first one chose its port.
+    init: () => ({ host: options.host ?? "127.0.0.1", port, app: options.app ?? "live", streams: options.streams.map(({ name, key }) => ({ name, key })), limits: options.limits ?? {} }),
+    onMessage: take,
+    onState(state) {
+      if (state.kind === "ready") port = state.info.port;
+      if (state.kind === "down") {
+        for (const stream of sessions.keys()) onStream(stream, { kind: "ingest-lost", reason: { code: "ingest-restarted", message: state.message } });
+        sessions.clear();
+      }
+      options.onState(state);
+    },
+    onRestart: options.onRestart,
+    log,
+  });
+
+  function route(stream: string): void {
+    const sessionId = sessions.get(stream);
+    if (sessionId !== undefined) child.send({ type: "route", stream, sessionId, socketPath: options.socketPathFor(stream) });
+  }
+
+  function take(message: IngestEvent): void {
+    switch (message.type) {
+      case "published":
+        log.info({ stream: message.stream, remote: message.remote }, "publisher connected");
+        sessions.set(message.stream, message.sessionId);
+        onStream(message.stream, { kind: "published", session: { sessionId: message.sessionId, connectedAt: message.connectedAt } });
+        options.onCodec(message.stream, message.videoCodec);
+        route(message.stream);
+        return;
+      case "video-format":
+        options.onCodec(message.stream, message.codec);
+        return;
+      case "publisher-stalled": {
+        const text = message.code === "no-video" ? "the publisher sends audio but no video" : `the publisher has sent nothing for ${Math.round(message.silentMs / 1000)} s`;
+        log.warn({ stream: message.stream, code: message.code }, text);
+        onStream(message.stream, { kind: "stalled", sessionId: message.sessionId, reason: { code: message.code, message: text } });
+        return;
+      }
+      case "publisher-resumed":
+        onStream(message.stream, { kind: "resumed", sessionId: message.sessionId });
+        return;
+      case "publisher-lost":
+        log.info({ stream: message.stream, code: message.code }, `closed: ${message.message}`);
+        if (sessions.get(message.stream) === message.sessionId) sessions.delete(message.stream);
+        onStream(message.stream, { kind: "publisher-lost", sessionId: message.sessionId, reason: { code: message.code, message: message.message } });
+        return;
+      case "route-lost":
+        // The analysis process may be on its way back; its readiness routes anew too.
+        setTimeout(() => {
+          if (sessions.get(message.stream) === message.sessionId) route(message.stream);
+        }, REROUTE_DELAY_MS).unref();
+        return;
+      case "connection-refused":
+        log.warn({ code: message.code, remote: message.remote }, `connection refused: ${message.message}`);
+        return;
+      case "stats":
+        options.onStats(message);
+    }
+  }
+
+  const close = (): Promise<void> => child.close();
+  return {
+    get port() {
+      return port;
+    },
+    route,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
