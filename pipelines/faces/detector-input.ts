@@ -7,10 +7,11 @@ import { resample } from "./resample.ts";
 import { STRIDE_PX, VALUES_PER_ROW } from "./tiny-face-cells.ts";
 
 /**
- * Pixels the whole picture is reduced to. The network finds faces of about 45 to 130 px of its input, so two scales
- * are needed to span 1/10 of the picture's height up to all of it (recall in docs/faces.md).
+ * Pixels the whole picture is reduced to. The network finds faces of about 45 to 130 px of its input, so three sizes
+ * are needed to span 1/10 of the picture's height up to all of it (recall in docs/faces.md). The smallest costs so
+ * little that it comes with every coarse search.
  */
-const SEARCH_PIXELS: Readonly<Record<SearchScale, number>> = { coarse: 416 * 234, fine: 960 * 540 };
+const SEARCH_PIXELS: Readonly<Record<SearchScale, readonly number[]>> = { coarse: [208 * 117, 416 * 234], fine: [960 * 540] };
 
 /** A known face is looked for in a square of this many of its sides, reduced to 160 px: the face is then 58 px. */
 const AROUND_FACTOR = 2.75;
@@ -32,8 +33,8 @@ interface PlannedPicture {
 export function planPictures(frame: Frame, scope: DetectionScope): PlannedPicture[] {
   const planned = scope.around.map((box) => aroundFace(frame, box));
   const pixels = frame.widthPx * frame.heightPx;
-  // A picture smaller than a scale is not enlarged to it: two scales that come to the same size are run once.
-  const scales = new Set(scope.search.map((scale) => Math.min(1, Math.sqrt(SEARCH_PIXELS[scale] / pixels))));
+  // A picture smaller than a scale is not enlarged to it: scales that come to the same size are run once.
+  const scales = new Set(scope.search.flatMap((scale) => SEARCH_PIXELS[scale]).map((target) => Math.min(1, Math.sqrt(target / pixels))));
   for (const scale of scales) planned.push(wholePicture(frame, scale));
   return planned;
 }

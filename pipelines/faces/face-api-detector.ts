@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { TruecastError } from "../errors.ts";
 import type { Detection, FaceDetector, Frame } from "../types.ts";
 import { mergeFound, planPictures } from "./detector-input.ts";
-import type { DetectorReply, DetectorRequest } from "./detector-messages.ts";
+import type { DetectorReply, DetectorRequest, WorkerPicture } from "./detector-messages.ts";
 import { type DetectionScope, type ScopedFaceDetector, WHOLE_PICTURE } from "./detection-scope.ts";
 
 export interface FaceDetectorOptions {
@@ -16,6 +16,8 @@ export interface FaceDetectorOptions {
   /** Requests that may wait; one more is refused with `overload`. */
   readonly maxPending?: number;
   readonly onEvent?: (event: FaceDetectorEvent) => void;
+  /** The worker's code; tests put a worker there that dies on demand. */
+  readonly workerUrl?: URL;
 }
 
 export type FaceDetectorEvent =
@@ -29,6 +31,7 @@ export interface FaceApiDetector extends FaceDetector, ScopedFaceDetector {
   readonly threadId: number | null;
 }
 
+const WORKER_URL = new URL("./detector-worker.ts", import.meta.url);
 const DEFAULT_MIN_CONFIDENCE = 0.25;
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_MAX_PENDING = 32;
@@ -36,8 +39,10 @@ const START_TIMEOUT_MS = 30_000;
 /** Wait before a restart; doubles up to the last while the worker dies without having detected anything. */
 const BACKOFF_MS = [0, 250, 1_000, 5_000] as const;
 
+type FoundReply = Extract<DetectorReply, { kind: "found" }>;
+
 interface Pending {
-  readonly resolve: (reply: Extract<DetectorReply, { kind: "found" }>) => void;
+  readonly resolve: (reply: FoundReply) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
 }
@@ -56,6 +61,7 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
   const pending = new Map<number, Pending>();
   const closing = new AbortController();
   let nextId = 1;
+  let waiting = 0;
   let failuresInARow = 0;
   let state: State = { kind: "closed" };
 
@@ -83,7 +89,7 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
   }
 
   async function startWorker(): Promise<Worker> {
-    const worker = await spawnReady(closing.signal);
+    const worker = await spawnReady(options.workerUrl ?? WORKER_URL, closing.signal);
     worker.on("message", onReply);
     worker.on("error", (error) => log.error({ err: error }, "face detector thread failed"));
     worker.once("exit", () => {
@@ -123,30 +129,36 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
     }
   }
 
-  async function runningWorker(): Promise<Worker> {
-    if (state.kind === "starting") await state.ready;
-    if (state.kind !== "running") throw new TruecastError("internal", "The face detector is closed.");
-    return state.worker;
+  async function detect(frame: Frame, scope: DetectionScope = WHOLE_PICTURE): Promise<readonly Detection[]> {
+    if (state.kind === "closed") throw closedError();
+    if (scope.search.length === 0 && scope.around.length === 0) return [];
+    if (waiting >= maxPending) throw new TruecastError("overload", `${maxPending} detections are waiting already.`);
+    waiting++;
+    try {
+      const planned = planPictures(frame, scope);
+      if (state.kind === "starting") await state.ready;
+      // Nothing may be awaited between this check and the request: a close in between would never reject it.
+      if (state.kind !== "running") throw closedError();
+      const reply = await request(state.worker, planned.map((place) => place.picture));
+      const faces = mergeFound(planned, reply.found);
+      onEvent?.({ kind: "detected", workMs: reply.workMs, faces: faces.length, tensors: reply.tensors });
+      return faces;
+    } finally {
+      waiting--;
+    }
   }
 
-  async function detect(frame: Frame, scope: DetectionScope = WHOLE_PICTURE): Promise<readonly Detection[]> {
-    if (scope.search.length === 0 && scope.around.length === 0) return [];
-    if (pending.size >= maxPending) throw new TruecastError("overload", `${maxPending} detections are waiting already.`);
-    const planned = planPictures(frame, scope);
-    const worker = await runningWorker();
-    const pictures = planned.map((place) => place.picture);
+  /** The pictures are moved to the worker, not copied. */
+  function request(worker: Worker, pictures: readonly WorkerPicture[]): Promise<FoundReply> {
     const id = nextId++;
-    const reply = await new Promise<Extract<DetectorReply, { kind: "found" }>>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         if (state.kind === "running" && state.worker === worker) restart("timed-out");
       }, timeoutMs);
       pending.set(id, { resolve, reject, timer });
-      const request: DetectorRequest = { id, pictures, minConfidence };
-      worker.postMessage(request, pictures.map((picture) => picture.rgb.buffer as ArrayBuffer));
+      const message: DetectorRequest = { id, pictures, minConfidence };
+      worker.postMessage(message, pictures.map((picture) => picture.rgb.buffer as ArrayBuffer));
     });
-    const faces = mergeFound(planned, reply.found);
-    onEvent?.({ kind: "detected", workMs: reply.workMs, faces: faces.length, tensors: reply.tensors });
-    return faces;
   }
 
   async function close(): Promise<void> {
@@ -154,7 +166,7 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
     state = { kind: "closed" };
     closing.abort();
     signal?.removeEventListener("abort", onAbort);
-    rejectAll(new TruecastError("internal", "The face detector was closed."));
+    rejectAll(closedError());
     if (before.kind === "running") await before.worker.terminate();
     if (before.kind === "starting") await before.ready;
   }
@@ -182,9 +194,13 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
   };
 }
 
+function closedError(): TruecastError {
+  return new TruecastError("internal", "The face detector is closed.");
+}
+
 /** A worker whose network is loaded; whichever of ready, error, exit, time-out and abort comes first wins. */
-async function spawnReady(signal: AbortSignal): Promise<Worker> {
-  const worker = new Worker(new URL("./detector-worker.ts", import.meta.url), { name: "face-detector" });
+async function spawnReady(workerUrl: URL, signal: AbortSignal): Promise<Worker> {
+  const worker = new Worker(workerUrl, { name: "face-detector" });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const timer = setTimeout(() => reject(new Error(`not ready after ${START_TIMEOUT_MS} ms`)), START_TIMEOUT_MS);
   const onMessage = (message: DetectorReply): void => {
