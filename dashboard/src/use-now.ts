@@ -1,6 +1,6 @@
 /** One clock for all ages on the page, ticking once a second while anything shows an age. */
 import { useSyncExternalStore } from "react";
-import { useReady } from "./use-live.ts";
+import { useLiveView, useReady } from "./use-live.ts";
 
 let nowMs = Date.now();
 let timer: ReturnType<typeof setInterval> | undefined;
@@ -29,9 +29,14 @@ export function useNow(): number {
 
 const CLOCK_STEP_MS = 250;
 
-/** The daemon's time: a phone whose clock is off must not show an alert as firing for minus two minutes. */
+/**
+ * The daemon's time: a phone whose clock is off must not show an alert as firing for minus two minutes.
+ * It stands still while the daemon is silent, because nobody knows whether what it said still goes on.
+ */
 export function useServerNow(): number {
+  const silentSinceMs = useLiveView((view) => (view.connection.kind === "open" ? null : view.lastMessageAtMs));
   // In coarse steps, so that the estimate's last milliseconds do not re-render the page.
   const aheadMs = useReady((state) => Math.round((state.serverAheadMs ?? 0) / CLOCK_STEP_MS) * CLOCK_STEP_MS);
-  return useNow() + aheadMs;
+  const nowMs = useNow();
+  return (silentSinceMs ?? nowMs) + aheadMs;
 }

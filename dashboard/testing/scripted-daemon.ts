@@ -37,7 +37,7 @@ export interface ScriptedDaemonOptions {
   readonly thumbnail: (stream: string) => Buffer | undefined;
 }
 
-const POLICY = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const CONTENT_TYPES: Readonly<Record<string, string>> = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
 const KEPT_MESSAGES = 2000;
 const REFUSAL_STATUS = { unauthorized: 401, forbidden: 403 } as const;
@@ -69,7 +69,7 @@ export async function startScriptedDaemon(options: ScriptedDaemonOptions): Promi
     const since = Number(url.searchParams.get("since") ?? Number.NaN);
     if (url.searchParams.get("run") === snapshot.run && since <= seq && since >= seq - kept.length) {
       greetings.push("resumed");
-      client.send(JSON.stringify({ type: "resumed", run: snapshot.run, seq } satisfies ServerMessage));
+      client.send(JSON.stringify({ type: "resumed", run: snapshot.run, seq: since } satisfies ServerMessage));
       for (const message of kept.slice(kept.length - (seq - since))) client.send(JSON.stringify(message));
       return;
     }

@@ -35,7 +35,7 @@ function FaceBox({ track, stream, model, worded, carried }: FaceBoxProps) {
       <span className="face-label" data-place={top > 0.12 ? "above" : "inside"} data-align={left > 0.7 ? "right" : "left"}>
         <VerdictIcon kind={verdict.kind} />
         <span>#{track.id}</span>
-        {worded && <span>{verdict.label}</span>}
+        {worded && <span className="face-word">{verdict.label}</span>}
         {verdict.score !== null && <b>{formatPercent(verdict.score)}</b>}
       </span>
     </div>

@@ -75,7 +75,7 @@ function TileScore({ verdict }: { verdict: ShownVerdict }) {
 function TileFoot({ stream, model, verdict }: { stream: Stream; model: ModelCard; verdict: ShownVerdict }) {
   return (
     <div className="tile-foot">
-      <span className="tile-note">{note(stream, model, verdict)}</span>
+      <span className="tile-note" data-reason={verdict.sentence !== null}>{note(stream, model, verdict)}</span>
       {stream.state === "live" && (
         <span className="tile-figures">
           {stream.frameAgeMs !== null && <span title="Frame age: decode to score">{formatLatency(stream.frameAgeMs)}</span>}
