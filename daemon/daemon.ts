@@ -227,7 +227,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
       port: config.rtmp.port,
       app: RTMP_APP,
       streams,
-      limits: { maxConnections: config.rtmp.maxConnections, maxPublishers: config.analysis.maxStreams, stallWarnMs: config.rtmp.stallMs },
+      limits: { maxConnections: config.rtmp.maxConnections, maxPublishers: config.analysis.maxStreams, stallWarnMs: config.rtmp.stallMs, stallEndMs: config.rtmp.stallMs },
       socketPathFor: (stream) => analysis.socketPathFor(stream),
       onStream: (stream, event) => registry.apply(stream, event),
       onCodec: (stream, codec) => registry.setCodec(stream, codec),
@@ -322,7 +322,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
 }
 
 function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\./.test(host);
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 
 function bracketed(host: string): string {

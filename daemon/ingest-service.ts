@@ -1,10 +1,11 @@
 /** The ingest process as the daemon sees it: supervised, its publishers routed to their analysis process, its reports turned into stream events. */
 import type { Logger } from "pino";
-import type { IngestCommand, IngestEvent, IngestOptions } from "./ingest/messages.ts";
+import type { IngestCommand, IngestEvent, IngestOptions, IngestToDaemon } from "./ingest/messages.ts";
 import type { StreamEvent } from "./streams/stream-life.ts";
 import { type ChildState, type RestartCause, startSupervisedChild } from "./supervision/supervised-child.ts";
 
 type Stats = Extract<IngestEvent, { type: "stats" }>;
+type IngestReport = Exclude<IngestToDaemon, { type: "ready" | "failed" }>;
 interface IngestInfo {
   readonly port: number;
 }
@@ -36,7 +37,7 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
   const sessions = new Map<string, string>();
   let port = options.port ?? 0;
 
-  const child = await startSupervisedChild<IngestOptions, IngestInfo, IngestCommand, IngestEvent>({
+  const child = await startSupervisedChild<IngestOptions, IngestInfo, IngestCommand, IngestReport>({
     name: "ingest",
     entry: new URL("./ingest/ingest-process.ts", import.meta.url),
     // A restarted process must listen where publishers expect it, even if the first one chose its port.
@@ -59,7 +60,7 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
     if (sessionId !== undefined) child.send({ type: "route", stream, sessionId, socketPath: options.socketPathFor(stream) });
   }
 
-  function take(message: IngestEvent): void {
+  function take(message: IngestReport): void {
     switch (message.type) {
       case "published":
         log.info({ stream: message.stream, remote: message.remote }, "publisher connected");
@@ -93,6 +94,12 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
         return;
       case "connection-refused":
         log.warn({ code: message.code, remote: message.remote }, `connection refused: ${message.message}`);
+        return;
+      case "keys-refused":
+        log.error({ code: message.code }, message.message);
+        return;
+      case "crashed":
+        log.error({ component: "ingest" }, `the ingest process met a defect: ${message.message}`);
         return;
       case "stats":
         options.onStats(message);

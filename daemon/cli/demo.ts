@@ -85,8 +85,8 @@ function followLive({ httpUrl }: Daemon, token: string | null): { close(): void 
   const say = (text: string): void => console.log(`  ${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${text}`);
   const socket = new WebSocket(`${httpUrl.replace("http", "ws")}/api/v1/live`, token === null ? {} : { headers: { authorization: `Bearer ${token}` } });
   socket.on("error", (error) => say(`the live connection failed: ${error.message}`));
-  socket.on("message", (data) => {
-    const message = JSON.parse(String(data)) as ServerMessage;
+  socket.on("message", (data: Buffer) => {
+    const message = JSON.parse(data.toString()) as ServerMessage;
     if (message.type === "stream") {
       const { name, state, verdict } = message.stream;
       const text = verdict.kind === "unscored" ? `unscored (${verdict.reason})` : verdict.kind;
