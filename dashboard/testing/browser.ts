@@ -31,10 +31,14 @@ export interface DashboardBrowser extends AsyncDisposable {
 const ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const DESKTOP: BrowserContextOptions = { viewport: { width: 1366, height: 768 }, colorScheme: "dark" };
 
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: process.env["TRUECAST_CHROMIUM"] ?? "/usr/bin/chromium", args: ARGUMENTS });
+}
+
 export async function startDashboardBrowser(): Promise<DashboardBrowser> {
   const dashboardDir = await mkdtemp(join(tmpdir(), "truecast-dashboard-"));
   await build({ root: join(import.meta.dirname, ".."), configFile: join(import.meta.dirname, "../vite.config.ts"), build: { outDir: dashboardDir, emptyOutDir: true }, logLevel: "error" });
-  const browser: Browser = await chromium.launch({ executablePath: process.env["TRUECAST_CHROMIUM"] ?? "/usr/bin/chromium", args: ARGUMENTS });
+  const browser = await launchChromium();
   const photographs = new Map<ShotName, Buffer>();
 
   return {
