@@ -9,7 +9,7 @@ const PATCH = 20;
 const REACH = 9;
 const WINDOW = PATCH + 2 * REACH;
 /** Growth of the face between two frames that is tried. */
-const GROWTHS = [0.95, 1, 1.05] as const;
+const GROWTHS = [0.93, 1, 1.07] as const;
 const COLOUR_GRID = 8;
 
 export interface Template {
@@ -21,7 +21,7 @@ export interface Match {
   /** Shift of the centre since the box that the search began at, pixels of the frame. */
   readonly dx: number;
   readonly dy: number;
-  /** Size against the template's, 0.95..1.05. */
+  /** Size against the template's, 0.93..1.07. */
   readonly growth: number;
   /** Normalised cross-correlation at the peak, -1..1. */
   readonly correlation: number;
@@ -79,7 +79,7 @@ export function similarity(a: Float32Array, b: Float32Array): number {
 
 /** Moves `into` a share of the way to `towards` and keeps its length 1. */
 export function blendColours(into: Float32Array, towards: Float32Array, share: number): Float32Array {
-  return unitLength(into.map((value, i) => value + (towards[i]! - value) * share));
+  return unitLength(into.map((value, i) => value + (towards[i]! - value) * share), 0);
 }
 
 /** Moves a box by a match. */
@@ -91,14 +91,17 @@ function lumaPatch(picture: RgbPicture, region: Box, side: number): Float32Array
   return lumaOf(resample({ picture, region, widthPx: side, heightPx: side }));
 }
 
-/** In place. A patch without any contrast becomes zero, and correlates with nothing. */
-export function unitLength(values: Float32Array): Float32Array {
+/** Under this mean square a patch of grey levels has no contrast but noise. */
+const MIN_CONTRAST = 1;
+
+/** In place. A patch without contrast becomes zero, and correlates with nothing. */
+export function unitLength(values: Float32Array, minMeanSquare = MIN_CONTRAST): Float32Array {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i]!;
   const mean = sum / values.length;
   let squares = 0;
   for (let i = 0; i < values.length; i++) squares += (values[i]! - mean) ** 2;
-  const scale = squares > values.length ? 1 / Math.sqrt(squares) : 0;
+  const scale = squares > minMeanSquare * values.length ? 1 / Math.sqrt(squares) : 0;
   for (let i = 0; i < values.length; i++) values[i] = (values[i]! - mean) * scale;
   return values;
 }

@@ -2,7 +2,7 @@
 import type { Box, Detection, Frame } from "../types.ts";
 import { blendColours, coloursOf, findTemplate, movedBy, templateOf, type Template } from "./appearance.ts";
 import { associate } from "./association.ts";
-import { centreX, centreY, isSameFace, sideOf } from "./box-geometry.ts";
+import { centreDistance, centreX, centreY, isSameFace, sideOf } from "./box-geometry.ts";
 import type { DetectionScope, SearchScale } from "./detection-scope.ts";
 import { isSceneCut, sceneSignature, type SceneSignature } from "./scene-cut.ts";
 
@@ -41,6 +41,10 @@ const MIN_CARRY_CORRELATION = 0.6;
 const MISSING_REFRESH_MS = 200;
 /** A face just lost may be anywhere: searches come sooner, but never closer than this. */
 const URGENT_SEARCH_MS: Readonly<Record<SearchScale, number>> = { coarse: 200, fine: 500 };
+/** A new track is detected again in each frame until it has this many detections: its first box is a rough one. */
+const SETTLED_SUPPORTS = 3;
+/** A candidate that was looked for this often in vain was a false detection. */
+const MAX_CANDIDATE_MISSES = 3;
 /** Motion is extrapolated no further than this; people turn round. */
 const MAX_EXTRAPOLATION_MS = 500;
 
@@ -65,6 +69,11 @@ export interface Track {
   carried: number | null;
   detectedAtMs: number;
   detectedNow: boolean;
+  /** Detections behind its box; few while it settles, and again after it was found to be far off. */
+  supports: number;
+  /** Looks in a row that did not find it. */
+  misses: number;
+  lookedForAtMs: number;
   /** Where the last detection put it: where it is looked for once it is missing. */
   lastSeenBox: Box;
 }
@@ -128,20 +137,21 @@ export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker 
       const interval = options.searchIntervalMs[scale][busy ? "busy" : "idle"];
       return cut || sinceMs >= (searchUrgent ? Math.min(URGENT_SEARCH_MS[scale], interval) : interval);
     });
-    const crowded = tracks.some((a) => tracks.some((b) => a !== b && isSameFace(a.box, b.box)));
-    const sinceRefreshMs = ptsMs - refreshedAtMs;
-    const refresh =
-      crowded ||
-      search.length > 0 ||
-      sinceRefreshMs >= options.refreshIntervalMs ||
-      tracks.some((track) => track.state.kind === "candidate" || (track.state.kind === "visible" && track.carried === null)) ||
-      (sinceRefreshMs >= MISSING_REFRESH_MS && tracks.some((track) => track.state.kind === "missing"));
-    const around = refresh ? tracks.map((track) => track.box) : [];
+    const refreshAll = search.length > 0 || ptsMs - refreshedAtMs >= options.refreshIntervalMs;
+    const looked = tracks.filter((track) => refreshAll || isUnsure(track, ptsMs));
+    for (const track of looked) track.lookedForAtMs = ptsMs;
+    const around = looked.map((track) => track.box);
     if (search.length === 0 && around.length === 0) return null;
-    if (refresh) refreshedAtMs = ptsMs;
+    if (refreshAll) refreshedAtMs = ptsMs;
     for (const scale of search) searchedAtMs[scale] = ptsMs;
     if (search.includes("fine")) searchUrgent = false;
     return { search, around };
+  }
+
+  /** Whether the track needs a detection now rather than at the next refresh. */
+  function isUnsure(track: Track, ptsMs: number): boolean {
+    if (track.state.kind === "missing") return ptsMs - track.lookedForAtMs >= MISSING_REFRESH_MS;
+    return track.carried === null || track.supports < SETTLED_SUPPORTS || tracks.some((other) => other !== track && isSameFace(other.box, track.box));
   }
 
   function update(frame: Frame, detections: readonly Detection[] | null): ReturnType<Tracker["update"]> {
@@ -150,12 +160,13 @@ export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker 
       const seen = detections.map((detection) => ({ ...detection, colours: coloursOf(frame, detection.box) }));
       const { matches, unmatched } = associate(tracks, seen, frame.ptsMs);
       for (const [track, detection] of matches) support(track, detection, frame);
+      for (const track of tracks) if (!track.detectedNow && track.lookedForAtMs === frame.ptsMs) track.misses++;
       for (const detection of unmatched.toSorted((a, b) => sideOf(b.box) - sideOf(a.box))) begin(detection, frame, ended);
     }
     for (const track of tracks) settleUnsupported(track, frame.ptsMs);
     dropDuplicates(frame.ptsMs);
     tracks = tracks.filter((track) => {
-      if (track.state.kind === "candidate") return track.detectedNow || (track.carried !== null && frame.ptsMs - track.state.sinceMs <= options.confirmWithinMs);
+      if (track.state.kind === "candidate") return track.misses < MAX_CANDIDATE_MISSES && frame.ptsMs - track.state.sinceMs <= options.confirmWithinMs;
       if (track.state.kind === "visible" || frame.ptsMs - track.state.sinceMs <= options.keepMissingMs) return true;
       ended.push(track.id);
       return false;
@@ -168,6 +179,8 @@ export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker 
   }
 
   function support(track: Track, detection: Detection & { readonly colours: Float32Array }, frame: Frame): void {
+    track.supports++;
+    track.misses = 0;
     if (track.state.kind === "candidate") {
       if (detection.confidence < options.minNewConfidence) return;
       track.id = nextId++;
@@ -175,8 +188,10 @@ export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker 
     if (track.state.kind === "missing") {
       track.box = detection.box;
       track.velocity = { x: 0, y: 0 };
+      track.supports = 1;
     } else {
-      track.box = pulledTowards(track.box, detection.box);
+      if (isFarOff(track.box, detection.box)) track.supports = 1;
+      track.box = pulledTowards(track.box, detection.box, 1 / Math.max(2, track.supports));
     }
     track.state = { kind: "visible" };
     track.detectedNow = true;
@@ -203,6 +218,9 @@ export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker 
       carried: null,
       detectedAtMs: frame.ptsMs,
       detectedNow: true,
+      supports: 1,
+      misses: 0,
+      lookedForAtMs: frame.ptsMs,
       lastSeenBox: detection.box,
     });
   }
@@ -267,16 +285,21 @@ function setBox(track: Track, box: Box, elapsedMs: number): void {
   track.box = box;
 }
 
+/** Whether carrying has gone so wrong that the next frames should be detected on as well. */
+function isFarOff(box: Box, detected: Box): boolean {
+  return centreDistance(box, detected) > 0.25 || Math.abs(Math.log(sideOf(detected) / sideOf(box))) > 0.15;
+}
+
 /**
  * A detection's box wavers by some percent from one frame to the next; the crop must not. Small disagreement is
- * closed slowly, a large one at once.
+ * closed slowly, a large one at once; the first few detections are averaged (`minShare` is 1 over their number).
  */
-function pulledTowards(box: Box, detected: Box): Box {
+function pulledTowards(box: Box, detected: Box, minShare: number): Box {
   const side = sideOf(box);
   const dx = centreX(detected) - centreX(box);
   const dy = centreY(detected) - centreY(box);
-  const move = Math.min(0.9, 0.3 + (2 * Math.hypot(dx, dy)) / side);
-  const towardsSize = (from: number, to: number): number => from * (to / from) ** Math.min(0.7, 0.2 + Math.abs(Math.log(to / from)));
+  const move = Math.max(minShare, Math.min(0.9, 0.3 + (2 * Math.hypot(dx, dy)) / side));
+  const towardsSize = (from: number, to: number): number => from * (to / from) ** Math.max(minShare, Math.min(0.7, 0.2 + Math.abs(Math.log(to / from))));
   const at = { ...box, x: box.x + dx * move, y: box.y + dy * move };
   return resized(at, { ...at, width: towardsSize(box.width, detected.width), height: towardsSize(box.height, detected.height) }, 1);
 }
