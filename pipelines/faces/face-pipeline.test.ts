@@ -124,7 +124,7 @@ test("a cut away and back within the waiting time goes on with the same people",
   expect(idsIn(results.slice(30))).toEqual(idsIn(results.slice(0, 12)));
 });
 
-test("a face that walks away is followed, and refused once it is too small; so is one out of focus", async () => {
+test("a face that walks away is followed, and refused once it is too small; so is one that goes out of focus", async () => {
   const photo = await photograph(6);
   const leaving = await run(pipeline({ minFacePx: 52 }), 45, (i) => {
     const frame = plainFrame(640, 360, i * 100);
@@ -136,8 +136,9 @@ test("a face that walks away is followed, and refused once it is too small; so i
   const defocused = await run(pipeline(), 15, (i) => {
     const frame = plainFrame(640, 360, i * 100);
     pasteFace(frame, photo, FACES[6]![0]!, { x: 300 + i, y: 180, sidePx: 120 });
-    return blurred(frame, 6);
+    return i < 8 ? frame : blurred(frame, 5);
   });
+  expect(defocused.at(7)!.faces.map((face) => face.crop.kind)).toEqual(["ok"]);
   expect(defocused.at(-1)!.faces.map((face) => face.crop)).toEqual([{ kind: "refused", reason: "face-too-blurred" }]);
 });
 
