@@ -58,7 +58,7 @@ describe("loadModelFolder", () => {
 
   it("refuses a graph whose hash differs, naming file, expected and found", async () => {
     const good = { file: "backbone.onnx", sha256: "0".repeat(64) };
-    const path = await folder("changed", { graphs: { backbone: onnxWithoutTensors, horizon: onnxWithoutTensors } });
+    const path = await folder("changed", { graphs: { backbone: onnxWithoutTensors, projection: onnxWithoutTensors, horizon: onnxWithoutTensors } });
     const manifest = JSON.parse(await readFile(join(path, "manifest.json"), "utf8")) as { graphs: object };
     await writeFile(join(path, "manifest.json"), JSON.stringify({ ...manifest, graphs: { ...manifest.graphs, backbone: good } }));
     await expect(loadModelFolder(path)).rejects.toMatchObject({
@@ -68,22 +68,22 @@ describe("loadModelFolder", () => {
   });
 
   it("refuses a graph that keeps tensors in another file", async () => {
-    const path = await folder("external", { graphs: { backbone: onnxWithExternalData, horizon: onnxWithoutTensors } });
+    const path = await folder("external", { graphs: { backbone: onnxWithExternalData, projection: onnxWithoutTensors, horizon: onnxWithoutTensors } });
     await expect(loadModelFolder(path)).rejects.toMatchObject({ code: "model-invalid", message: expect.stringContaining("another file") as string });
   });
 
   it("refuses a graph that is not ONNX", async () => {
-    const path = await folder("garbage", { graphs: { backbone: Buffer.from("<html>not found</html>"), horizon: onnxWithoutTensors } });
+    const path = await folder("garbage", { graphs: { backbone: Buffer.from("<html>not found</html>"), projection: onnxWithoutTensors, horizon: onnxWithoutTensors } });
     await expect(loadModelFolder(path)).rejects.toMatchObject({ code: "model-invalid", message: expect.stringContaining("not an ONNX file") as string });
   });
 
   it("refuses a file name that leads out of the folder", async () => {
-    const path = await folder("escape", { change: { graphs: { backbone: { file: "../edge.onnx", sha256: "0".repeat(64) }, horizon: { file: "horizon.onnx", sha256: "0".repeat(64) } } } });
+    const path = await folder("escape", { change: { graphs: { backbone: { file: "../edge.onnx", sha256: "0".repeat(64) }, projection: { file: "projection.onnx", sha256: "0".repeat(64) }, horizon: { file: "horizon.onnx", sha256: "0".repeat(64) } } } });
     await expect(loadModelFolder(path)).rejects.toMatchObject({ code: "model-invalid", message: expect.stringContaining("/graphs/backbone/file") as string });
   });
 
   it("refuses a link that leads out of the folder", async () => {
-    const path = await folder("linked", { graphs: { backbone: onnxWithoutTensors, horizon: onnxWithoutTensors } });
+    const path = await folder("linked", { graphs: { backbone: onnxWithoutTensors, projection: onnxWithoutTensors, horizon: onnxWithoutTensors } });
     await rm(join(path, "backbone.onnx"));
     await symlink(join(edge, "backbone.onnx"), join(path, "backbone.onnx"));
     await expect(loadModelFolder(path)).rejects.toMatchObject({ code: "model-invalid", message: expect.stringContaining("leads out of its folder") as string });
@@ -99,7 +99,7 @@ describe("parseManifest", () => {
     ["an unknown key", { colour: "red" }, /colour/],
     ["a window other than 100", { window: 50 }, /\/window/],
     ["bands that do not rise", { bands: { uncertain: 0.7, suspicious: 0.6, manipulated: 0.8, hysteresis: 0.05 } }, /\/bands must rise/],
-    ["a hash that is none", { graphs: { backbone: { file: "a.onnx", sha256: "abc" }, horizon: { file: "b.onnx", sha256: "abc" } } }, /\/graphs\/backbone\/sha256/],
+    ["a hash that is none", { graphs: { backbone: { file: "a.onnx", sha256: "abc" }, projection: { file: "b.onnx", sha256: "abc" }, horizon: { file: "c.onnx", sha256: "abc" } } }, /\/graphs\/backbone\/sha256/],
     ["an unknown kind", { kind: "magic" }, /\/kind/],
   ])("refuses %s, naming the key", async (_, change, message) => {
     const text = JSON.stringify({ ...(await edgeManifest()), ...change });

@@ -15,6 +15,7 @@ const MAX_ERRORS_NAMED = 3;
 
 export interface GraphPaths {
   readonly backbone: string;
+  readonly projection: string;
   readonly horizon: string;
 }
 
@@ -32,8 +33,9 @@ export async function loadModelFolder(dir: string): Promise<ModelFolder> {
   const { manifest, info } = await readManifest(dir);
   if (manifest.kind === "scripted") return { kind: "scripted", manifest, info };
   const backbone = await verifiedGraph(dir, manifest, manifest.graphs.backbone);
+  const projection = await verifiedGraph(dir, manifest, manifest.graphs.projection);
   const horizon = await verifiedGraph(dir, manifest, manifest.graphs.horizon);
-  return { kind: "cnn-lstm", manifest, info, paths: { backbone, horizon } };
+  return { kind: "cnn-lstm", manifest, info, paths: { backbone, projection, horizon } };
 }
 
 /**

@@ -1,14 +1,16 @@
-/** A model folder's graphs behind the pipeline's port: backbone, then one step of all staggered states of the batch. */
-import { Tensor } from "onnxruntime-node";
-import type { HorizonClassifier, HorizonInput } from "../pipelines/horizon/classifier.ts";
+/** A model folder's graphs behind the pipeline's port: crops to features at once, features into the LSTM states when a score is due. */
+import { type InferenceSession, Tensor } from "onnxruntime-node";
+import type { HorizonClassifier, HorizonInput, RawScores } from "../pipelines/horizon/classifier.ts";
+import { HorizonStates } from "./horizon-states.ts";
 import type { CnnLstmManifest } from "./manifest-schema.ts";
 import type { GraphPaths } from "./manifest.ts";
-import { type GraphSessions, openGraphs, type Provider, type ProviderChoice } from "./onnx-sessions.ts";
+import { type GraphSessions, openGraphs, type Provider, type ProviderChoice, releaseGraphs } from "./onnx-sessions.ts";
 
 export interface OnnxClassifierOptions {
   readonly paths: GraphPaths;
   readonly manifest: CnnLstmManifest;
   readonly provider: ProviderChoice;
+  /** CPU threads of one inference; 0 is one a core. */
   readonly intraOpNumThreads: number;
   /** Rows of states: tracks that can be followed at once. */
   readonly capacity: number;
@@ -18,58 +20,67 @@ export interface OnnxClassifierOptions {
 
 /** @throws TruecastError provider-unavailable, model-invalid */
 export async function startOnnxClassifier(options: OnnxClassifierOptions): Promise<OnnxClassifier> {
-  const batch = new Batch(options.manifest, options.maxBatch);
   let warmUpMs = 0;
   const sessions = await openGraphs({
     ...options,
     warmUp: async (opened) => {
-      const startedAt = performance.now();
-      await batch.run(opened, 1);
-      warmUpMs = performance.now() - startedAt;
+      const startedAtMs = performance.now();
+      const trial = new OnnxClassifier({ ...options, capacity: 1, maxBatch: 1 }, { sessions: opened, warmUpMs: 0, release: async () => {} });
+      await trial.step([{ row: 0, stream: "", track: "", slot: 0, pixels: new Uint8Array(options.manifest.input.sizePx ** 2 * 3), fresh: true, resets: [], wanted: true }]);
+      warmUpMs = performance.now() - startedAtMs;
     },
   });
-  return new OnnxClassifier({ sessions, batch, capacity: options.capacity, warmUpMs });
+  return new OnnxClassifier(options, { sessions, warmUpMs, release: () => releaseGraphs(sessions) });
 }
 
 export class OnnxClassifier implements HorizonClassifier {
   readonly provider: Provider;
   readonly warmUpMs: number;
-  readonly #sessions: GraphSessions;
-  readonly #batch: Batch;
-  /** `[capacity, states, hidden]`, allocated once: memory does not depend on how many tracks come and go. */
-  readonly #h: Float32Array;
-  readonly #c: Float32Array;
+  readonly #backbone: InferenceSession;
+  readonly #release: () => Promise<void>;
+  readonly #horizon: HorizonStates;
+  readonly #states: number;
+  readonly #sizePx: number;
+  readonly #featureSize: number;
+  /** The arrays that one batch passes through, allocated once for the largest. */
+  readonly #crops: Uint8Array;
+  readonly #features: Float32Array;
+  readonly #now: Float32Array;
+  readonly #before: Float32Array;
   #closing: Promise<void> | undefined;
 
-  constructor({ sessions, batch, capacity, warmUpMs }: { sessions: GraphSessions; batch: Batch; capacity: number; warmUpMs: number }) {
+  constructor(
+    { manifest, capacity, maxBatch }: Pick<OnnxClassifierOptions, "manifest" | "capacity" | "maxBatch">,
+    { sessions, warmUpMs, release }: { sessions: GraphSessions; warmUpMs: number; release: () => Promise<void> },
+  ) {
     this.provider = sessions.provider;
     this.warmUpMs = warmUpMs;
-    this.#sessions = sessions;
-    this.#batch = batch;
-    this.#h = new Float32Array(capacity * batch.rowFloats);
-    this.#c = new Float32Array(capacity * batch.rowFloats);
+    this.#backbone = sessions.backbone;
+    this.#release = release;
+    this.#horizon = new HorizonStates({ projection: sessions.projection, horizon: sessions.horizon, manifest, capacity, maxBatch });
+    this.#states = manifest.window / manifest.hop;
+    this.#sizePx = manifest.input.sizePx;
+    this.#featureSize = manifest.featureSize;
+    this.#crops = new Uint8Array(maxBatch * this.#sizePx ** 2 * 3);
+    this.#features = new Float32Array(maxBatch * this.#featureSize);
+    this.#now = new Float32Array(maxBatch * this.#states);
+    this.#before = new Float32Array(maxBatch * this.#states);
   }
 
-  async step(inputs: readonly HorizonInput[]): Promise<Float32Array> {
-    const { rowFloats, hidden } = this.#batch;
+  async step(inputs: readonly HorizonInput[]): Promise<RawScores> {
+    await this.#extractFeatures(inputs);
+    let flush = false;
     inputs.forEach((input, index) => {
-      const from = input.row * rowFloats;
-      const to = index * rowFloats;
-      this.#batch.crops.set(input.pixels, index * this.#batch.cropBytes);
-      this.#batch.h.set(this.#h.subarray(from, from + rowFloats), to);
-      this.#batch.c.set(this.#c.subarray(from, from + rowFloats), to);
-      for (const state of input.resets) {
-        this.#batch.h.fill(0, to + state * hidden, to + (state + 1) * hidden);
-        this.#batch.c.fill(0, to + state * hidden, to + (state + 1) * hidden);
-      }
+      const isFull = this.#horizon.push(input, this.#features.subarray(index * this.#featureSize, (index + 1) * this.#featureSize));
+      flush ||= isFull || input.wanted;
     });
-    const scores = await this.#batch.run(this.#sessions, inputs.length);
-    inputs.forEach((input, index) => {
-      const from = index * rowFloats;
-      this.#h.set(this.#batch.hNext.subarray(from, from + rowFloats), input.row * rowFloats);
-      this.#c.set(this.#batch.cNext.subarray(from, from + rowFloats), input.row * rowFloats);
+    if (flush) await this.#horizon.flush();
+    inputs.forEach(({ row, wanted }, index) => {
+      if (!wanted) return;
+      this.#now.set(this.#horizon.scoresOf(row), index * this.#states);
+      this.#before.set(this.#horizon.scoresBeforeOf(row), index * this.#states);
     });
-    return scores;
+    return { now: this.#now, before: this.#before };
   }
 
   close(): Promise<void> {
@@ -80,52 +91,12 @@ export class OnnxClassifier implements HorizonClassifier {
     return this.close();
   }
 
-  async #release(): Promise<void> {
-    await this.#sessions.backbone.release();
-    await this.#sessions.horizon.release();
-  }
-}
-
-/** The arrays that one batch passes through, allocated once for the largest. */
-class Batch {
-  readonly hidden: number;
-  readonly rowFloats: number;
-  readonly cropBytes: number;
-  readonly crops: Uint8Array;
-  readonly h: Float32Array;
-  readonly c: Float32Array;
-  readonly hNext: Float32Array;
-  readonly cNext: Float32Array;
-  readonly #features: Float32Array;
-  readonly #scores: Float32Array;
-  readonly #sizePx: number;
-  readonly #featureSize: number;
-  readonly #states: number;
-
-  constructor(manifest: CnnLstmManifest, maxBatch: number) {
-    this.#sizePx = manifest.input.sizePx;
-    this.#featureSize = manifest.featureSize;
-    this.#states = manifest.window / manifest.hop;
-    this.hidden = manifest.hiddenSize;
-    this.rowFloats = this.#states * this.hidden;
-    this.cropBytes = this.#sizePx ** 2 * 3;
-    this.crops = new Uint8Array(maxBatch * this.cropBytes);
-    this.#features = new Float32Array(maxBatch * this.#featureSize);
-    this.#scores = new Float32Array(maxBatch * this.#states);
-    this.h = new Float32Array(maxBatch * this.rowFloats);
-    this.c = new Float32Array(maxBatch * this.rowFloats);
-    this.hNext = new Float32Array(maxBatch * this.rowFloats);
-    this.cNext = new Float32Array(maxBatch * this.rowFloats);
-  }
-
-  /** Backbone and horizon over the first `count` entries; gives `[count, states]`, valid until the next run. */
-  async run({ backbone, horizon }: GraphSessions, count: number): Promise<Float32Array> {
-    const states = (data: Float32Array): Tensor => new Tensor("float32", data.subarray(0, count * this.rowFloats), [count, this.#states, this.hidden]);
+  async #extractFeatures(inputs: readonly HorizonInput[]): Promise<void> {
+    const count = inputs.length;
+    const cropBytes = this.#sizePx ** 2 * 3;
+    inputs.forEach(({ pixels }, index) => this.#crops.set(pixels, index * cropBytes));
+    const crops = new Tensor("uint8", this.#crops.subarray(0, count * cropBytes), [count, this.#sizePx, this.#sizePx, 3]);
     const features = new Tensor("float32", this.#features.subarray(0, count * this.#featureSize), [count, this.#featureSize]);
-    const scores = this.#scores.subarray(0, count * this.#states);
-    const crops = new Tensor("uint8", this.crops.subarray(0, count * this.cropBytes), [count, this.#sizePx, this.#sizePx, 3]);
-    await backbone.run({ crops }, { features });
-    await horizon.run({ features, h: states(this.h), c: states(this.c) }, { h_next: states(this.hNext), c_next: states(this.cNext), score: new Tensor("float32", scores, [count, this.#states]) });
-    return scores;
+    await this.#backbone.run({ crops }, { features });
   }
 }

@@ -1,4 +1,4 @@
-/** Opens a model's two ONNX graphs on one execution provider, and proves by a run that the provider really works. */
+/** Opens a model's ONNX graphs on one execution provider, and proves by a run that the provider really works. */
 import { InferenceSession, env } from "onnxruntime-node";
 import { TruecastError } from "../pipelines/errors.ts";
 import type { CnnLstmManifest } from "./manifest-schema.ts";
@@ -14,6 +14,7 @@ const AUTO_ORDER: readonly Provider[] = ["cuda", "cpu"];
 export interface GraphSessions {
   readonly provider: Provider;
   readonly backbone: InferenceSession;
+  readonly projection: InferenceSession;
   readonly horizon: InferenceSession;
 }
 
@@ -57,7 +58,7 @@ async function openOn(provider: Provider, { paths, manifest, intraOpNumThreads, 
     return session;
   };
   try {
-    const sessions: GraphSessions = { provider, backbone: await open(paths.backbone), horizon: await open(paths.horizon) };
+    const sessions: GraphSessions = { provider, backbone: await open(paths.backbone), projection: await open(paths.projection), horizon: await open(paths.horizon) };
     checkShapes(sessions, manifest);
     await warmUp(sessions);
     return sessions;
@@ -88,12 +89,17 @@ function sessionOptions(provider: Provider, intraOpNumThreads: number): Inferenc
   };
 }
 
+export async function releaseGraphs({ backbone, projection, horizon }: GraphSessions): Promise<void> {
+  for (const session of [backbone, projection, horizon]) await session.release();
+}
+
 /** Number: that very size. `null`: free. */
 type Shape = readonly (number | null)[];
 
-function checkShapes({ backbone, horizon }: GraphSessions, manifest: CnnLstmManifest): void {
+function checkShapes({ backbone, projection, horizon }: GraphSessions, manifest: CnnLstmManifest): void {
   const size = manifest.input.sizePx;
   const state: Shape = [null, null, manifest.hiddenSize];
+  const gates: Shape = [null, 4 * manifest.hiddenSize];
   const check = (graph: string, metadata: readonly InferenceSession.ValueMetadata[], expected: Record<string, { type: string; shape: Shape }>): void => {
     for (const [name, { type, shape }] of Object.entries(expected)) {
       const found = metadata.find((value) => value.name === name);
@@ -106,7 +112,9 @@ function checkShapes({ backbone, horizon }: GraphSessions, manifest: CnnLstmMani
   };
   check("backbone", backbone.inputMetadata, { crops: { type: "uint8", shape: [null, size, size, 3] } });
   check("backbone", backbone.outputMetadata, { features: { type: "float32", shape: [null, manifest.featureSize] } });
-  check("horizon", horizon.inputMetadata, { features: { type: "float32", shape: [null, manifest.featureSize] }, h: { type: "float32", shape: state }, c: { type: "float32", shape: state } });
+  check("projection", projection.inputMetadata, { features: { type: "float32", shape: [null, manifest.featureSize] } });
+  check("projection", projection.outputMetadata, { gates: { type: "float32", shape: gates } });
+  check("horizon", horizon.inputMetadata, { gates: { type: "float32", shape: gates }, h: { type: "float32", shape: state }, c: { type: "float32", shape: state } });
   check("horizon", horizon.outputMetadata, { h_next: { type: "float32", shape: state }, c_next: { type: "float32", shape: state }, score: { type: "float32", shape: [null, null] } });
 }
 

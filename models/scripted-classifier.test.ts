@@ -33,7 +33,7 @@ it("moves by no more than the variation, the same way at every run, and within 0
 
 it("gives every state of a row its score", async () => {
   await using classifier = createScriptedClassifier(script, 10);
-  const input = (row: number, track: string) => ({ row, stream: "forged", track, slot: 120, pixels: new Uint8Array(), resets: [] });
-  const scores = await classifier.step([input(0, "forged#1"), input(5, "forged#2")]);
+  const input = (row: number, track: string) => ({ row, stream: "forged", track, slot: 120, pixels: new Uint8Array(), fresh: false, resets: [], wanted: true });
+  const { now: scores } = await classifier.step([input(0, "forged#1"), input(5, "forged#2")]);
   expect([...scores].map((score) => Math.round(score * 10) / 10)).toEqual([...Array<number>(10).fill(0.6), ...Array<number>(10).fill(0.9)]);
 });

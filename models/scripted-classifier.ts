@@ -30,7 +30,7 @@ export function createScriptedClassifier(script: Script, states: number): Horizo
     async step(inputs: readonly HorizonInput[]) {
       const scores = new Float32Array(inputs.length * states);
       inputs.forEach((input, index) => scores.fill(scriptedScore(script, input), index * states, (index + 1) * states));
-      return scores;
+      return { now: scores, before: scores };
     },
     close,
     [Symbol.asyncDispose]: close,

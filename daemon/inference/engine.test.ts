@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import pino from "pino";
 import { describe, expect, it, vi } from "vitest";
 import { OnnxClassifier } from "../../models/onnx-classifier.ts";
-import type { HorizonInput } from "../../pipelines/horizon/classifier.ts";
+import type { HorizonInput, RawScores } from "../../pipelines/horizon/classifier.ts";
 import { startInferenceEngine } from "./engine.ts";
 
 const modelDir = (name: string) => fileURLToPath(new URL(`../../models/${name}`, import.meta.url));
@@ -106,7 +106,7 @@ describe("startInferenceEngine", () => {
 
   it("forgets a track that ends during its inference once that is over", async () => {
     await using engine = await start("edge");
-    const original = Object.getOwnPropertyDescriptor(OnnxClassifier.prototype, "step")?.value as (this: OnnxClassifier, inputs: readonly HorizonInput[]) => Promise<Float32Array>;
+    const original = Object.getOwnPropertyDescriptor(OnnxClassifier.prototype, "step")?.value as (this: OnnxClassifier, inputs: readonly HorizonInput[]) => Promise<RawScores>;
     const step = vi.spyOn(OnnxClassifier.prototype, "step").mockImplementation(async function (this: OnnxClassifier, inputs) {
       engine.endTrack("a#1");
       expect(engine.takeStats().tracks).toBe(2);

@@ -7,8 +7,8 @@ import type { ProviderChoice } from "../../models/onnx-sessions.ts";
 import { createScriptedClassifier } from "../../models/scripted-classifier.ts";
 import { TruecastError } from "../../pipelines/errors.ts";
 import { calibrate, type Calibration } from "../../pipelines/horizon/calibration.ts";
-import type { HorizonClassifier, HorizonInput } from "../../pipelines/horizon/classifier.ts";
-import type { DueScore, HorizonTurn } from "../../pipelines/horizon/schedule.ts";
+import type { HorizonClassifier, HorizonInput, RawScores } from "../../pipelines/horizon/classifier.ts";
+import type { HorizonTurn } from "../../pipelines/horizon/schedule.ts";
 import type { CropReply, CropRequest, CropScorer, HorizonScore, ModelInfo } from "../../pipelines/types.ts";
 import { CropQueue, type WaitingCrop } from "./crop-queue.ts";
 import { type TrackStates, TrackTable } from "./track-table.ts";
@@ -89,8 +89,6 @@ interface Turn {
   readonly crop: WaitingCrop<Job>;
   readonly states: TrackStates;
   readonly turn: HorizonTurn;
-  /** The score held back by a gap, read before the step replaces it. */
-  readonly held: number | undefined;
 }
 
 class Engine implements InferenceEngine {
@@ -184,8 +182,7 @@ class Engine implements InferenceEngine {
       this.#failuresInARow = 0;
       this.#count(turns.length, inferenceMs);
       for (const [index, turn] of turns.entries()) {
-        turn.states.held.set(scores.subarray(index * turn.states.held.length, (index + 1) * turn.states.held.length));
-        turn.crop.item.resolve({ kind: "ok", scores: this.#scoresOf(turn), queueMs: startedAtMs - turn.crop.queuedAtMs, inferenceMs, batchSize: turns.length });
+        turn.crop.item.resolve({ kind: "ok", scores: this.#scoresOf(turn, scores, index), queueMs: startedAtMs - turn.crop.queuedAtMs, inferenceMs, batchSize: turns.length });
       }
     } catch (error) {
       this.#fail(turns, error);
@@ -208,12 +205,13 @@ class Engine implements InferenceEngine {
       crop.item.reject(new TruecastError("inference-failed", `${crop.track}: slot ${crop.item.slot} does not rise above ${states.schedule.lastSlot ?? "none"}`));
       return null;
     }
-    return { crop, states, turn, held: turn.due?.from === "held" ? states.held[turn.due.state] : undefined };
+    return { crop, states, turn };
   }
 
-  #scoresOf({ turn: { due }, states, held }: Turn): HorizonScore[] {
+  #scoresOf({ turn: { due }, states: { schedule } }: Turn, { now, before }: RawScores, index: number): HorizonScore[] {
     if (due === null) return [];
-    const raw = rawScore(due, states, held);
+    const raw = (due.from === "held" ? before : now)[index * schedule.states + due.state];
+    if (raw === undefined) throw new TruecastError("internal", `state ${due.state} has no score`);
     return [{ frames: due.frames, score: calibrate(raw, this.#calibration), coverage: due.coverage }];
   }
 
@@ -247,11 +245,5 @@ const MAX_SAMPLES = 2048;
 const newCounts = () => ({ crops: 0, discarded: 0, failed: 0, batches: 0, batchSizes: [] as number[], inferenceSeconds: [] as number[] });
 
 function inputOf({ crop, states, turn }: Turn): HorizonInput {
-  return { row: states.row, stream: crop.stream, track: crop.track, slot: crop.item.slot, pixels: crop.item.pixels, resets: turn.resets };
-}
-
-function rawScore(due: DueScore, states: TrackStates, held: number | undefined): number {
-  const raw = due.from === "held" ? held : states.held[due.state];
-  if (raw === undefined) throw new TruecastError("internal", `state ${due.state} has no score`);
-  return raw;
+  return { row: states.row, stream: crop.stream, track: crop.track, slot: crop.item.slot, pixels: crop.item.pixels, fresh: turn.fresh, resets: turn.resets, wanted: turn.due !== null };
 }

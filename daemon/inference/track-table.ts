@@ -13,8 +13,6 @@ export interface TrackTableOptions {
 export interface TrackStates {
   readonly row: number;
   readonly schedule: HorizonSchedule;
-  /** Score of each state after its last step. */
-  readonly held: Float32Array;
   lastUsedMs: number;
 }
 
@@ -39,8 +37,7 @@ export class TrackTable {
     if (states === undefined) {
       const row = this.#freeRows.pop() ?? this.#evict(nowMs);
       if (row === null) return null;
-      const schedule = new HorizonSchedule(this.#options.hop);
-      states = { row, schedule, held: new Float32Array(schedule.states), lastUsedMs: nowMs };
+      states = { row, schedule: new HorizonSchedule(this.#options.hop), lastUsedMs: nowMs };
     } else {
       this.#tracks.delete(track);
       states.lastUsedMs = nowMs;

@@ -9,8 +9,20 @@ export interface HorizonInput {
   readonly slot: number;
   /** RGB24 HWC at the model's input size. */
   readonly pixels: Uint8Array;
+  /** Nothing of the row counts any more: another track had it, or its step failed. */
+  readonly fresh: boolean;
   /** States of the row to set to zero before the step. */
   readonly resets: readonly number[];
+  /** Whether the scores of this row will be read. Where not, the classifier may put the step off. */
+  readonly wanted: boolean;
+}
+
+/** Raw probabilities of manipulation, `[inputs.length, states]` row-major; only rows that were `wanted` are defined. */
+export interface RawScores {
+  /** Of every state after this step. */
+  readonly now: Float32Array;
+  /** Of every state before this step and its resets. */
+  readonly before: Float32Array;
 }
 
 /** Not re-entrant: one `step` at a time. */
@@ -19,10 +31,7 @@ export interface HorizonClassifier extends AsyncDisposable {
   readonly provider: string;
   /** How long the first inference took, which readies kernels and memory. */
   readonly warmUpMs: number;
-  /**
-   * Raw probability of manipulation of every state after the step, `[inputs.length, states]` row-major.
-   * Valid until the next call. When it throws, no state has changed.
-   */
-  step(inputs: readonly HorizonInput[]): Promise<Float32Array>;
+  /** The scores are valid until the next call. When it throws, the rows of the batch must be started anew. */
+  step(inputs: readonly HorizonInput[]): Promise<RawScores>;
   close(): Promise<void>;
 }

@@ -87,12 +87,12 @@ describe("HorizonSchedule", () => {
 
   it("refuses slots that do not rise, and stays as it was", () => {
     const schedule = new HorizonSchedule(10);
-    expect(schedule.advance(5)?.resets).toHaveLength(10);
+    expect(schedule.advance(5)).toMatchObject({ fresh: true, resets: { length: 10 }, due: null });
     expect(schedule.advance(5)).toBeNull();
     expect(schedule.advance(4)).toBeNull();
     expect(schedule.advance(Number.NaN)).toBeNull();
     expect(schedule.lastSlot).toBe(5);
-    expect(schedule.advance(6)).toEqual({ resets: [], due: null });
+    expect(schedule.advance(6)).toEqual({ fresh: false, resets: [], due: null });
   });
 
   it("works with any hop that divides the window, and refuses the others", () => {

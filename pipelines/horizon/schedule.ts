@@ -19,6 +19,8 @@ export interface DueScore {
 }
 
 export interface HorizonTurn {
+  /** The track starts here, or anew after a gap as long as the window: nothing from before counts. */
+  readonly fresh: boolean;
   /** States to set to zero before the step; ascending. */
   readonly resets: readonly number[];
   readonly due: DueScore | null;
@@ -68,7 +70,7 @@ export class HorizonSchedule {
       }
       this.#filled[state] = (this.#filled[state] ?? 0) + 1;
     }
-    return { resets, due: held ?? (isDue ? this.#score(boundary, "step") : null) };
+    return { fresh: false, resets, due: held ?? (isDue ? this.#score(boundary, "step") : null) };
   }
 
   #begin(slot: number): HorizonTurn {
@@ -76,7 +78,7 @@ export class HorizonSchedule {
     this.#lastSlot = slot;
     this.#filled.fill(0);
     this.#filled[0] = 1;
-    return { resets: Array.from({ length: this.states }, (_, state) => state), due: null };
+    return { fresh: true, resets: Array.from({ length: this.states }, (_, state) => state), due: null };
   }
 
   /** How many times the state has begun by then, less one; negative before its first start. */

@@ -7,27 +7,12 @@ from torch import nn
 
 from truecast_training.calibrate import synthetic_crops
 from truecast_training.export import untrained_model
-from truecast_training.networks import HorizonStep, ResNeXt101, build_model, spec_of
+from truecast_training.networks import HorizonStep, Projection, ResNeXt101, build_model, macs_of, spec_of
 
 try:
     from torchvision.models import resnext101_32x8d
 except ImportError:
     resnext101_32x8d = None
-
-
-def macs_of(model: nn.Module, size_px: int) -> int:
-    total = 0
-
-    def count(module: nn.Conv2d, _inputs: object, output: torch.Tensor) -> None:
-        nonlocal total
-        total += output[0].numel() * module.weight[0].numel()
-
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            module.register_forward_hook(count)
-    with torch.no_grad():
-        model.features(torch.zeros(1, size_px, size_px, 3, dtype=torch.uint8))
-    return total
 
 
 class Networks(unittest.TestCase):
@@ -48,12 +33,12 @@ class Networks(unittest.TestCase):
 
     def test_the_live_step_gives_what_the_lstm_gives(self) -> None:
         model = untrained_model("edge")
-        step = HorizonStep(model).eval()
+        step, project = HorizonStep(model).eval(), Projection(model).eval()
         features = torch.randn(2, 12, model.lstm.input_size)
         h = c = torch.zeros(2, 10, model.lstm.hidden_size)
         with torch.no_grad():
             for t in range(features.shape[1]):
-                h, c, score = step(features[:, t], h, c)
+                h, c, score = step(project(features[:, t]), h, c)
             expected = torch.softmax(model.classify(features), 1)[:, 1]
         for state in range(10):
             torch.testing.assert_close(score[:, state], expected, rtol=0, atol=1e-6)

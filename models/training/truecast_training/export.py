@@ -1,4 +1,4 @@
-"""Writes a network as a Truecast model folder: `backbone.onnx`, `horizon.onnx` and `manifest.json`."""
+"""Writes a network as a Truecast model folder: its three ONNX graphs and `manifest.json`."""
 
 import hashlib
 import inspect
@@ -10,11 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from .calibrate import calibrate_batch_norm, synthetic_crops
-from .networks import HORIZON_FRAMES, FaceSequenceClassifier, HorizonStep, ModelSpec, build_model, spec_of
+from .networks import (
+    HORIZON_FRAMES,
+    FaceSequenceClassifier,
+    HorizonStep,
+    ModelSpec,
+    PlainSequence,
+    Projection,
+    build_model,
+    macs_of,
+    spec_of,
+)
 
 #: Taken by PyTorch 1.13 and later, and by every ONNX Runtime Truecast runs on.
 OPSET = 17
 WINDOW, HOP = HORIZON_FRAMES, 10
+GRAPHS = ("backbone", "projection", "horizon")
 
 
 class BackboneGraph(nn.Module):
@@ -58,14 +69,15 @@ def export_graphs(model: FaceSequenceClassifier, spec: ModelSpec, out: Path) -> 
     feature_size, hidden = spec.backbone.feature_size, spec.hidden_size
     crops = torch.zeros(2, spec.size_px, spec.size_px, 3, dtype=torch.uint8)
     export_graph(BackboneGraph(model), (crops,), out / "backbone.onnx", (("crops",), ("features",)), {"crops": {0: "n"}, "features": {0: "n"}})
+    export_graph(Projection(model), (torch.zeros(2, feature_size),), out / "projection.onnx", (("features",), ("gates",)), {"features": {0: "m"}, "gates": {0: "m"}})
     state = torch.zeros(2, WINDOW // HOP, hidden)
     per_state = {0: "n", 1: "states"}
     export_graph(
         HorizonStep(model),
-        (torch.zeros(2, feature_size), state, state.clone()),
+        (torch.zeros(2, 4 * hidden), state, state.clone()),
         out / "horizon.onnx",
-        (("features", "h", "c"), ("h_next", "c_next", "score")),
-        {"features": {0: "n"}, **{name: per_state for name in ("h", "c", "h_next", "c_next", "score")}},
+        (("gates", "h", "c"), ("h_next", "c_next", "score")),
+        {"gates": {0: "n"}, **{name: per_state for name in ("h", "c", "h_next", "c_next", "score")}},
     )
 
 
@@ -77,7 +89,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def manifest_of(spec: ModelSpec, out: Path) -> Dict[str, Any]:
+def manifest_of(model: FaceSequenceClassifier, spec: ModelSpec, out: Path) -> Dict[str, Any]:
     return {
         "name": spec.name,
         "kind": "cnn-lstm",
@@ -92,10 +104,11 @@ def manifest_of(spec: ModelSpec, out: Path) -> Dict[str, Any]:
         "hop": HOP,
         "featureSize": spec.backbone.feature_size,
         "hiddenSize": spec.hidden_size,
+        "macsPerCrop": macs_of(model, spec.size_px),
         "classes": ["authentic", "manipulated"],
         "calibration": {"temperature": 1, "bias": 0},
         "bands": {"uncertain": 0.35, "suspicious": 0.6, "manipulated": 0.8, "hysteresis": 0.05},
-        "graphs": {name: {"file": f"{name}.onnx", "sha256": sha256_of(out / f"{name}.onnx")} for name in ("backbone", "horizon")},
+        "graphs": {name: {"file": f"{name}.onnx", "sha256": sha256_of(out / f"{name}.onnx")} for name in GRAPHS},
         "build": f"PYTHONPATH=models/training python3 -m truecast_training export --model {spec.name} --out models/{spec.name}",
     }
 
@@ -106,7 +119,7 @@ def export_folder(name: str, out: Path) -> FaceSequenceClassifier:
     out.mkdir(parents=True, exist_ok=True)
     model = untrained_model(name)
     export_graphs(model, spec, out)
-    (out / "manifest.json").write_text(json.dumps(manifest_of(spec, out), indent=2) + "\n", encoding="utf-8")
+    (out / "manifest.json").write_text(json.dumps(manifest_of(model, spec, out), indent=2) + "\n", encoding="utf-8")
     return model
 
 
@@ -119,3 +132,9 @@ def write_reference(model: FaceSequenceClassifier, spec: ModelSpec, frames: int,
         scores = torch.softmax(model.classifier(hidden[0]), 1)[:, 1]
     for name, tensor in (("crops", crops), ("features", features), ("scores", scores)):
         (out / f"{name}.bin").write_bytes(tensor.contiguous().numpy().tobytes())
+
+
+def write_plain_sequence(model: FaceSequenceClassifier, spec: ModelSpec, out: Path) -> None:
+    """`sequence.onnx`, which no manifest names: the LSTM over a whole window as one graph, for benchmarks."""
+    features = torch.zeros(2, WINDOW, spec.backbone.feature_size)
+    export_graph(PlainSequence(model), (features,), out / "sequence.onnx", (("features",), ("score",)), {"features": {0: "n"}, "score": {0: "n"}})

@@ -130,30 +130,64 @@ class FaceSequenceClassifier(nn.Module):
         return self.classifier(self.dropout(hidden[:, -1]))
 
 
-class HorizonStep(nn.Module):
-    """One time step for all staggered states of several tracks: the graph that runs live.
+class Projection(nn.Module):
+    """The input's share of the LSTM gates, `features [m, F]` -> `gates [m, 4H]`: it needs no state, so many frames at once."""
 
-    `features [n, F]`, `h [n, S, H]`, `c [n, S, H]` -> `h_next`, `c_next`, `score [n, S]` (probability of manipulation).
-    The input projection is computed once a track and broadcast over its S states.
+    def __init__(self, model: FaceSequenceClassifier) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(model.lstm.weight_ih_l0.detach().t().contiguous())
+        self.bias = nn.Parameter((model.lstm.bias_ih_l0 + model.lstm.bias_hh_l0).detach())
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features @ self.weight + self.bias
+
+
+class HorizonStep(nn.Module):
+    """One time step for all staggered states of several tracks.
+
+    `gates [n, 4H]` (of `Projection`, shared by the S states of a track), `h [n, S, H]`, `c [n, S, H]`
+    -> `h_next`, `c_next`, `score [n, S]` (probability of manipulation).
     """
 
     def __init__(self, model: FaceSequenceClassifier) -> None:
         super().__init__()
-        lstm = model.lstm
-        self.hidden_size = lstm.hidden_size
-        self.w_input = nn.Parameter(lstm.weight_ih_l0.detach().t().contiguous())
-        self.w_hidden = nn.Parameter(lstm.weight_hh_l0.detach().t().contiguous())
-        self.bias = nn.Parameter((lstm.bias_ih_l0 + lstm.bias_hh_l0).detach())
+        self.hidden_size = model.lstm.hidden_size
+        self.weight = nn.Parameter(model.lstm.weight_hh_l0.detach().t().contiguous())
         self.classifier = model.classifier
 
-    def forward(self, features: Tensor, h: Tensor, c: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
-        projected = (features @ self.w_input + self.bias).unsqueeze(1)
-        gates = h @ self.w_hidden + projected
-        i, f, g, o = gates.split(self.hidden_size, 2)
+    def forward(self, gates: Tensor, h: Tensor, c: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+        i, f, g, o = (h @ self.weight + gates.unsqueeze(1)).split(self.hidden_size, 2)
         c_next = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         h_next = torch.sigmoid(o) * torch.tanh(c_next)
         score = torch.softmax(self.classifier(h_next), 2)[:, :, MANIPULATED]
         return h_next, c_next, score
+
+
+class PlainSequence(nn.Module):
+    """The plain definition of a score, `features [n, T, F]` -> `score [n]`: what the staggered states are measured against."""
+
+    def __init__(self, model: FaceSequenceClassifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.softmax(self.model.classify(features), 1)[:, MANIPULATED]
+
+
+def macs_of(model: FaceSequenceClassifier, size_px: int) -> int:
+    """Multiply-accumulates of the backbone's convolutions for one crop."""
+    total = 0
+
+    def count(module: nn.Conv2d, _inputs: object, output: Tensor) -> None:
+        nonlocal total
+        total += output[0].numel() * module.weight[0].numel()
+
+    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, nn.Conv2d)]
+    with torch.no_grad():
+        model.features(torch.zeros(1, size_px, size_px, 3, dtype=torch.uint8))
+    for hook in hooks:
+        hook.remove()
+    return total
 
 
 @dataclass(frozen=True)
