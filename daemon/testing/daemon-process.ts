@@ -89,12 +89,14 @@ export async function runCli(args: readonly string[], environment: Record<string
   return { ...outcome, seconds: (performance.now() - startedAt) / 1000 };
 }
 
-/** A face that moves a little: one of face-api's sample photographs, 720p30 H.264, made once a machine. */
+/** One face that moves a little: from one of face-api's sample photographs, 720p30 H.264, made once a machine. */
 export async function faceVideo(): Promise<string> {
-  const file = join(tmpdir(), "truecast-test-face-v1.mp4");
+  const file = join(tmpdir(), "truecast-test-face-v2.mp4");
   if (existsSync(file)) return file;
-  const photograph = join(root, "node_modules/@vladmandic/face-api/demo/sample2.jpg");
-  const filter = "scale=1280:720:force_original_aspect_ratio=increase,crop=1280:720,zoompan=z='1.1+0.04*sin(on/20)':x='iw/2-iw/zoom/2+8*sin(on/15)':d=1:s=1280x720:fps=30";
+  const photograph = join(root, "node_modules/@vladmandic/face-api/demo/sample6.jpg");
+  const oneWoman = "crop=iw*0.345:ih*0.6:0:ih*0.2,scale=-2:720,pad=1280:720:(ow-iw)/2:0:gray";
+  const motion = "zoompan=z='1.1+0.04*sin(on/20)':x='iw/2-iw/zoom/2+8*sin(on/15)':d=1:s=1280x720:fps=30";
+  const filter = `${oneWoman},${motion}`;
   const part = `${file}.${process.pid}.mp4`;
   await run("ffmpeg", ["-nostdin", "-v", "error", "-y", "-loop", "1", "-i", photograph, "-t", "12", "-vf", filter, "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "30", "-b:v", "2M", part]);
   await run("mv", [part, file]);
