@@ -1,27 +1,18 @@
 /** The graphs that run live, against PyTorch and against the plain definition of the horizon. */
-import { execFile, execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HorizonSchedule } from "../pipelines/horizon/schedule.ts";
+import { buildModel, findPythonWithTorch } from "./build-model.ts";
 import { loadModelFolder } from "./manifest.ts";
 import { type OnnxClassifier, startOnnxClassifier } from "./onnx-classifier.ts";
 import { openGraphs, releaseGraphs } from "./onnx-sessions.ts";
 
 const modelsDir = fileURLToPath(new URL(".", import.meta.url));
-const python = "/usr/bin/python3";
-const torchMissing = (() => {
-  try {
-    execFileSync(python, ["-c", "import torch"], { stdio: "ignore" });
-    return false;
-  } catch {
-    return true;
-  }
-})();
+const python = await findPythonWithTorch();
 
 async function cnnLstm(dir: string) {
   const model = await loadModelFolder(dir);
@@ -165,17 +156,14 @@ describe("providers", () => {
   });
 });
 
-describe.skipIf(torchMissing)("PyTorch-to-ONNX parity (needs python3-torch)", () => {
+describe.skipIf(python === null)("PyTorch-to-ONNX parity (needs python3-torch)", () => {
   it.each([
-    ["edge", 40, 120_000],
-    ["resnext101-lstm", 6, 240_000],
-  ])("%s gives PyTorch's features and scores", { timeout: 240_000 }, async (name, frames, timeout) => {
+    ["edge", 40],
+    ["resnext101-lstm", 6],
+  ])("%s gives PyTorch's features and scores", { timeout: 240_000 }, async (name, frames) => {
     const out = await mkdtemp(join(tmpdir(), "truecast-parity-"));
     try {
-      await promisify(execFile)(python, ["-m", "truecast_training", "export", "--model", name, "--out", out, "--reference-frames", String(frames), "--threads", "2"], {
-        env: { ...process.env, PYTHONPATH: join(modelsDir, "training") },
-        timeout,
-      });
+      await buildModel({ python: python ?? "", model: name, out, threads: 2, referenceFrames: frames });
       const floats = async (file: string) => new Float32Array(new Uint8Array(await readFile(join(out, file))).buffer);
       const [crops, features, scores] = [await readFile(join(out, "crops.bin")), await floats("features.bin"), await floats("scores.bin")];
       const { paths } = await cnnLstm(out);

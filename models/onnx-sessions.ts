@@ -71,7 +71,8 @@ async function openOn(provider: Provider, { paths, manifest, intraOpNumThreads, 
   }
 }
 
-function sessionOptions(provider: Provider, intraOpNumThreads: number): InferenceSession.SessionOptions {
+/** How graphs are opened for the live service. */
+export function sessionOptions(provider: Provider, intraOpNumThreads: number): InferenceSession.SessionOptions {
   return {
     executionProviders: [provider],
     graphOptimizationLevel: "all",
