@@ -50,6 +50,12 @@ export interface SupervisedChild<Info, In> extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/**
+ * glibc raises its mmap threshold when the first frame of 2.7 MB is freed, and from then on frames pile up in fragmented
+ * arenas; with a fixed threshold they go back to the kernel at once (an analysis process: 360 → 254 MB resident).
+ */
+const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: "1048576" };
+
 const DEFAULTS = { readyTimeoutMs: 30_000, heartbeatTimeoutMs: 15_000, closeTimeoutMs: 5_000 };
 const BACK_OFF = { firstMs: 200, maxMs: 10_000, healthyAfterMs: 10_000 };
 
@@ -82,7 +88,7 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
     let failure: TruecastError | undefined;
     let killCause: RestartCause | undefined;
     setState({ kind: "starting" });
-    const launched = fork(fileURLToPath(options.entry), [], { serialization: "advanced", execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const launched = fork(fileURLToPath(options.entry), [], { serialization: "advanced", execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...ALLOCATOR } });
     child = launched;
     const readyTimer = setTimeout(() => {
       killCause = "start-failed";

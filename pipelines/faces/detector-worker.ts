@@ -6,6 +6,7 @@ import { memory, ready, setBackend } from "@tensorflow/tfjs";
 import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import faceapi from "@vladmandic/face-api/dist/face-api.node-wasm.js";
 import type { DetectorReply, DetectorRequest, WorkerPicture } from "./detector-messages.ts";
+import { runTinyFaceNetwork, type TinyFaceParameters } from "./tiny-face-network.ts";
 import { decodeCells, VALUES_PER_CELL } from "./tiny-face-cells.ts";
 
 const { tf } = faceapi;
@@ -13,6 +14,9 @@ const net = faceapi.nets.tinyFaceDetector;
 
 /** The network's mean colour; also what a padded border holds, so that padding is zero after normalisation. */
 const MEAN_RGB = [117.001, 114.697, 97.404] as const;
+
+/** A fine search of the whole picture. */
+const LARGEST = { widthPx: 960, heightPx: 544 } as const;
 
 async function load(): Promise<void> {
   // One thread: detection shares its cores with ffmpeg and inference, and streams are the unit of parallelism.
@@ -22,6 +26,8 @@ async function load(): Promise<void> {
   await ready();
   const packageJson = fileURLToPath(import.meta.resolve("@vladmandic/face-api/package.json"));
   await net.loadFromDisk(`${dirname(packageJson)}/model`);
+  // The WebAssembly heap grows with the largest picture and never shrinks: it does so before anyone is served.
+  detectIn({ rgb: new Uint8Array(LARGEST.widthPx * LARGEST.heightPx * 3), ...LARGEST }, 1);
 }
 
 /**
@@ -30,11 +36,10 @@ async function load(): Promise<void> {
  * @returns rows of x, y, width, height, confidence in pixels of the picture
  */
 function detectIn(picture: WorkerPicture, minConfidence: number): Float32Array {
-  const [cells, shape] = tf.tidy(() => {
-    const input = tf.tensor4d(normalised(picture), [1, picture.heightPx, picture.widthPx, 3]);
-    const output = net.runMobilenet(input, net.params as Parameters<typeof net.runMobilenet>[1]);
-    return [output.dataSync(), output.shape] as const;
-  });
+  const output = runTinyFaceNetwork(tf.tensor4d(normalised(picture), [1, picture.heightPx, picture.widthPx, 3]), net.params as unknown as TinyFaceParameters);
+  const { shape } = output;
+  const cells = output.dataSync();
+  output.dispose();
   if (shape[3] !== VALUES_PER_CELL) throw new Error(`The detector gave ${shape[3]} values a cell, not ${VALUES_PER_CELL}.`);
   return decodeCells({ cells, rows: shape[1], columns: shape[2], minConfidence });
 }

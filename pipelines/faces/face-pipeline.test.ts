@@ -126,7 +126,7 @@ test("a cut away and back within the waiting time goes on with the same people",
 
 test("a face that walks away is followed, and refused once it is too small; so is one that goes out of focus", async () => {
   const photo = await photograph(6);
-  const leaving = await run(pipeline({ minFacePx: 52 }), 45, (i) => {
+  const leaving = await run(pipeline({ minFacePx: 60 }), 45, (i) => {
     const frame = plainFrame(640, 360, i * 100);
     pasteFace(frame, photo, FACES[6]![0]!, { x: 300 + i, y: 180, sidePx: Math.max(34, 90 - 1.6 * i) });
     return frame;

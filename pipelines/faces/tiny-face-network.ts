@@ -1,0 +1,97 @@
+/**
+ * Runs face-api's TinyFaceDetector network in little memory: the same weights and numbers as its own `runMobilenet`.
+ * That one keeps every intermediate tensor until the end, 289 MB of WebAssembly heap at 960×544, and such a heap never
+ * shrinks; this one frees each as soon as it is used and runs the first layer in strips: 68 MB, and a little faster.
+ */
+import faceapi from "@vladmandic/face-api/dist/face-api.node-wasm.js";
+
+type Tensor4D = faceapi.tf.Tensor4D;
+
+/** face-api carries its own tfjs, whose types leave out the fused operations that its code has. */
+const tf = faceapi.tf as typeof faceapi.tf & { readonly fused: { conv2d(options: FusedConvolution): Tensor4D } };
+
+interface FusedConvolution {
+  readonly x: Tensor4D;
+  readonly filter: Tensor4D;
+  readonly strides: readonly [number, number];
+  readonly pad: "valid" | "same";
+  readonly bias: faceapi.tf.Tensor1D;
+  readonly activation?: "leakyrelu";
+  readonly leakyreluAlpha?: number;
+}
+
+/** Rows of the picture in one strip of the first layer; even, so that pooling never straddles two strips. */
+const STRIP_ROWS = 64;
+/** As in face-api's `leaky`. */
+const LEAKY_ALPHA = 0.10000000149011612;
+const POOLED_LAYERS = ["conv1", "conv2", "conv3", "conv4"] as const;
+
+interface Convolution {
+  readonly filters: Tensor4D;
+  readonly bias: faceapi.tf.Tensor1D;
+}
+
+interface SeparableConvolution {
+  readonly depthwise_filter: Tensor4D;
+  readonly pointwise_filter: Tensor4D;
+  readonly bias: faceapi.tf.Tensor1D;
+}
+
+export interface TinyFaceParameters {
+  readonly conv0: Convolution;
+  readonly conv1: SeparableConvolution;
+  readonly conv2: SeparableConvolution;
+  readonly conv3: SeparableConvolution;
+  readonly conv4: SeparableConvolution;
+  readonly conv5: SeparableConvolution;
+  readonly conv6?: SeparableConvolution;
+  readonly conv7?: SeparableConvolution;
+  readonly conv8: Convolution;
+}
+
+/**
+ * @param picture normalised, `[1, height, width, 3]`; disposed here.
+ * @returns `[1, rows, columns, values]`, the caller's to dispose.
+ */
+export function runTinyFaceNetwork(picture: Tensor4D, parameters: TinyFaceParameters): Tensor4D {
+  let x = firstLayer(picture, parameters.conv0);
+  for (const name of POOLED_LAYERS) {
+    x = separable(x, parameters[name]);
+    x = replacing(x, (input) => tf.maxPool(input, [2, 2], [2, 2], "same"));
+  }
+  x = separable(x, parameters.conv5);
+  x = replacing(x, (input) => tf.maxPool(input, [2, 2], [1, 1], "same"));
+  if (parameters.conv6) x = separable(x, parameters.conv6);
+  if (parameters.conv7) x = separable(x, parameters.conv7);
+  const { filters, bias } = parameters.conv8;
+  return replacing(x, (input) => tf.fused.conv2d({ x: input, filter: filters, strides: [1, 1], pad: "valid", bias }));
+}
+
+function firstLayer(picture: Tensor4D, { filters, bias }: Convolution): Tensor4D {
+  const [, height, width] = picture.shape;
+  const rows = height - 2;
+  const strips: Tensor4D[] = [];
+  for (let top = 0; top < rows; top += STRIP_ROWS) {
+    const strip = tf.slice(picture, [0, top, 0, 0], [1, Math.min(STRIP_ROWS, rows - top) + 2, width, 3]);
+    const convolved = replacing(strip, (x) => tf.fused.conv2d({ x, filter: filters, strides: [1, 1], pad: "valid", bias, activation: "leakyrelu", leakyreluAlpha: LEAKY_ALPHA }));
+    strips.push(replacing(convolved, (x) => tf.maxPool(x, [2, 2], [2, 2], "same")));
+  }
+  picture.dispose();
+  const [only] = strips;
+  if (only !== undefined && strips.length === 1) return only;
+  const joined = tf.concat(strips, 1);
+  for (const strip of strips) strip.dispose();
+  return joined;
+}
+
+function separable(x: Tensor4D, { depthwise_filter, pointwise_filter, bias }: SeparableConvolution): Tensor4D {
+  const spread = replacing(x, (input) => tf.depthwiseConv2d(input, depthwise_filter, [1, 1], "same"));
+  return replacing(spread, (input) => tf.fused.conv2d({ x: input, filter: pointwise_filter, strides: [1, 1], pad: "valid", bias, activation: "leakyrelu", leakyreluAlpha: LEAKY_ALPHA }));
+}
+
+/** Applies a layer and frees its input. */
+function replacing(input: Tensor4D, layer: (input: Tensor4D) => Tensor4D): Tensor4D {
+  const output = layer(input);
+  input.dispose();
+  return output;
+}
