@@ -38,6 +38,8 @@ export interface DecoderRunOptions {
   readonly resumeAtMs: number | null;
   /** Bytes that may wait for the decoder, beyond the packets to begin with. */
   readonly maxBacklogBytes: number;
+  /** How far the frames may lie behind the packets while packets wait. */
+  readonly maxBacklogMs: number;
   readonly onFrame: (frame: RunFrame) => void;
   readonly onDecodeError: (message: string) => void;
 }
@@ -53,12 +55,15 @@ export function startDecoderRun(options: DecoderRunOptions): DecoderRun {
   const input = new Readable({ read() {} });
   let newestMs = 0;
   let replayBytes = 0;
+  let newestFrameMs: number | null = null;
   let dropping = false;
   let finishing: Promise<FfmpegExit> | null = null;
 
   const assembler = createFrameAssembler(({ rawPtsMs, widthPx, heightPx, rgb }) => {
     // Without a PTS of its own a frame belongs to what was fed last; the slot gate sorts it out.
-    options.onFrame({ ptsMs: baseMs + (rawPtsMs ?? newestMs), widthPx, heightPx, rgb });
+    const ptsMs = baseMs + (rawPtsMs ?? newestMs);
+    newestFrameMs = ptsMs;
+    options.onFrame({ ptsMs, widthPx, heightPx, rgb });
     return true;
   });
 
@@ -84,6 +89,11 @@ export function startDecoderRun(options: DecoderRunOptions): DecoderRun {
     }
   }
 
+  /** Packets waiting alone are no lateness, nor is a slow stream whose frames lie far apart. */
+  function isLate(packet: ClockedPacket, backlogBytes: number): boolean {
+    return backlogBytes > 0 && replayBytes === 0 && newestFrameMs !== null && packet.clockMs - newestFrameMs > options.maxBacklogMs;
+  }
+
   function write(packet: ClockedPacket): void {
     newestMs = packet.clockMs - baseMs;
     input.push(encodeFlvTag({ ...packet, timestampMs: newestMs }));
@@ -106,7 +116,7 @@ export function startDecoderRun(options: DecoderRunOptions): DecoderRun {
     feed(packet) {
       const backlogBytes = input.readableLength;
       replayBytes = Math.min(replayBytes, backlogBytes);
-      if (backlogBytes - replayBytes > options.maxBacklogBytes) dropping = true;
+      if (backlogBytes - replayBytes > options.maxBacklogBytes || isLate(packet, backlogBytes)) dropping = true;
       else if (packet.kind === "keyframe") dropping = false;
       if (dropping) return false;
       write(packet);

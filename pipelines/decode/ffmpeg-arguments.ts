@@ -44,7 +44,10 @@ function scaleFilter(): string {
   return `scale=w='max(1,round(${shownWidth}*${factor}))':h='max(1,round(ih*${factor}))':flags=bilinear`;
 }
 
-/** `showinfo` comes last: its line on stderr gives PTS and size of exactly the picture that follows on stdout. */
+/**
+ * `showinfo` comes last: its line on stderr gives PTS and size of exactly the picture that follows on stdout.
+ * Side data is deleted before it, for it would print a publisher's SEI messages byte by byte.
+ */
 function outputOptions(resumeAtMs: number | undefined): readonly string[] {
   return [
     // V, not v: the cover art of an audio file is no video.
@@ -54,7 +57,7 @@ function outputOptions(resumeAtMs: number | undefined): readonly string[] {
     "-autoscale", "0",
     // Without it the rawvideo encoder's thread keeps one frame (100 ms) back.
     "-threads", "1",
-    "-vf", `${selectFilter(resumeAtMs)},${scaleFilter()},format=rgb24,showinfo=checksum=0`,
+    "-vf", `${selectFilter(resumeAtMs)},${scaleFilter()},format=rgb24,sidedata=mode=delete,showinfo=checksum=0`,
     "-c:v", "rawvideo",
     "-pix_fmt", "rgb24",
     "-flush_packets", "1",

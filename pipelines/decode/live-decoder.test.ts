@@ -104,9 +104,12 @@ it("has frames again within 8 s of a frozen ffmpeg with its default patience, an
   expectRisingSlots(frames);
 });
 
-it("drops packets up to a keyframe when ffmpeg does not take them, says so, and goes on when it does", async () => {
+it.each([
+  ["bytes", { maxBacklogBytes: 200_000 }],
+  ["time", { maxBacklogMs: 700 }],
+])("drops packets up to a keyframe when ffmpeg is behind by more %s than allowed, says so, and goes on when it can", async (_unit, cap) => {
   const tags = await makeFlvTags({ size: "640x360", seconds: 2, gopFrames: 15, encoder: ["-qp", "1"] });
-  const { decoder, frames, events, eventsOf } = watchDecoder({ maxBacklogBytes: 200_000, stallTimeoutMs: 30_000 });
+  const { decoder, frames, events, eventsOf } = watchDecoder({ ...cap, stallTimeoutMs: 30_000 });
   await using _player = playTags(tags, (bytes) => decoder.write(bytes), { loop: true });
   await expect.poll(() => frames.length, until).toBeGreaterThan(5);
   process.kill(decoder.pid ?? 0, "SIGSTOP");

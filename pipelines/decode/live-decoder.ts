@@ -28,6 +28,8 @@ export interface LiveDecoderOptions {
   readonly maxHistoryBytes?: number;
   /** Packets that may wait for a decoder that does not take them. */
   readonly maxBacklogBytes?: number;
+  /** How far frames may lie behind the packets while such packets wait; bounds the latency of an overloaded machine. */
+  readonly maxBacklogMs?: number;
   readonly maxTagBytes?: number;
 }
 
@@ -50,7 +52,7 @@ const CHECK_EVERY_MS = 250;
 const ERROR_REPORT_EVERY_MS = 1000;
 
 export function startLiveDecoder(options: LiveDecoderOptions, signal?: AbortSignal): LiveDecoder {
-  const { log, onEvent, termGraceMs = 1000, maxBacklogBytes = 4 * 1024 * 1024 } = options;
+  const { log, onEvent, termGraceMs = 1000, maxBacklogBytes = 4 * 1024 * 1024, maxBacklogMs = 5000 } = options;
   const intake = createPacketIntake({
     maxHistoryBytes: options.maxHistoryBytes ?? 16 * 1024 * 1024,
     ...(options.maxTagBytes === undefined ? {} : { maxTagBytes: options.maxTagBytes }),
@@ -135,6 +137,7 @@ export function startLiveDecoder(options: LiveDecoderOptions, signal?: AbortSign
       packets: history.packets,
       resumeAtMs,
       maxBacklogBytes,
+      maxBacklogMs,
       onFrame: (frame) => takeFrame(started, frame),
       onDecodeError: takeDecodeError,
     });
@@ -260,6 +263,7 @@ export function startLiveDecoder(options: LiveDecoderOptions, signal?: AbortSign
     attached = null;
     if (!publishing) return;
     publishing = false;
+    loss = null;
     intake.endPublisher();
     endRun("finish");
     enter({ kind: "idle" });
@@ -272,6 +276,7 @@ export function startLiveDecoder(options: LiveDecoderOptions, signal?: AbortSign
     const stillDraining = draining;
     endRun();
     if (stillDraining !== null) void settle(stillDraining.stop({ termGraceMs }));
+    draining = null;
     await Promise.all(ending);
     reportDecodeErrors();
     history.clear();

@@ -101,6 +101,11 @@ it("ends ffmpeg when the loop is left, when it is closed and when it is aborted"
   }
   expect(await ffmpegChildren()).toEqual([]);
 
+  const forgotten = await openRecording(path);
+  await forgotten.frames().next();
+  await forgotten.close();
+  expect(await ffmpegChildren()).toEqual([]);
+
   const closed = await openRecording(path);
   const frames = closed.frames();
   await frames.next();

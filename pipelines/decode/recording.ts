@@ -93,6 +93,8 @@ export async function openRecording(pathOrUrl: string, options: { readonly signa
     const interrupt = () => {
       failure = stopSignal.reason;
       wake.resolve();
+      // The reader may never ask again, and then nothing below would run.
+      ended = decoder.stop({ termGraceMs: 0 });
     };
     stopSignal.addEventListener("abort", interrupt, { once: true });
     // Positions in a file are what a person seeks to: a long still picture is no jump.
