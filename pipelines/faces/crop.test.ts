@@ -1,7 +1,7 @@
 /** Crops of real faces: size, margin and the gates. */
 import { expect, test } from "vitest";
 import { cropFace, DEFAULT_CROP_GATES } from "./crop.ts";
-import { blurred, FACES, frameOf, inView, photograph } from "./test-pictures.ts";
+import { blurred, FACES, frameOf, inView, photograph } from "./testing/test-pictures.ts";
 
 const OPTIONS = { ...DEFAULT_CROP_GATES, inputSizePx: 112, cropMargin: 1.3 };
 const face = FACES[6]![0]!;

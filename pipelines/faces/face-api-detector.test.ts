@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Box, Frame } from "../types.ts";
 import { centreDistance, overlap, sideOf } from "./box-geometry.ts";
 import { type FaceApiDetector, type FaceDetectorEvent, startFaceApiDetector } from "./face-api-detector.ts";
-import { FACES, frameOf, inView, photograph, plainFrame } from "./test-pictures.ts";
+import { FACES, frameOf, inView, photograph, plainFrame } from "./testing/test-pictures.ts";
 
 const log = pino({ level: "silent" });
 const events: FaceDetectorEvent[] = [];
@@ -120,7 +120,7 @@ test("rejects what was waiting when its worker dies or hangs, and detects again"
   await using fragile = await startFaceApiDetector({
     log,
     timeoutMs: 2_000,
-    workerUrl: new URL("./detector-worker-fixture.ts", import.meta.url),
+    workerUrl: new URL("./testing/detector-worker-fixture.ts", import.meta.url),
     onEvent: (event) => event.kind === "restarted" && restarts.push(event.cause),
   });
   const { frame, faces } = await crowd(6, 200);

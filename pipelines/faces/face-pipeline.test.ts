@@ -5,7 +5,7 @@ import type { Box, Frame } from "../types.ts";
 import { centreX, overlap } from "./box-geometry.ts";
 import { type FaceApiDetector, startFaceApiDetector } from "./face-api-detector.ts";
 import { createFacePipeline, type FacePipeline, type ProcessedFrame } from "./face-pipeline.ts";
-import { blurred, FACES, frameOf, inView, pasteFace, photograph, plainFrame, type View } from "./test-pictures.ts";
+import { blurred, FACES, frameOf, inView, pasteFace, photograph, plainFrame, type View } from "./testing/test-pictures.ts";
 
 let detector: FaceApiDetector;
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 /** Pictures for the tests of this folder: frames made of the photographs that @vladmandic/face-api ships. */
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
-import type { Box, Frame } from "../types.ts";
-import { resample, type RgbPicture } from "./resample.ts";
+import type { Box, Frame } from "../../types.ts";
+import { resample, type RgbPicture } from "../resample.ts";
 
 /** Faces in the photographs, pixels of the original, as TinyFaceDetector boxes them at its best scale. */
 export const FACES: Readonly<Record<number, readonly Box[]>> = {

@@ -1,10 +1,10 @@
 /** The real detector's worker, for tests of its restart: dies at a picture 32 px wide, hangs at one of 64 px. */
 import { parentPort } from "node:worker_threads";
-import type { DetectorRequest } from "./detector-messages.ts";
+import type { DetectorRequest } from "../detector-messages.ts";
 
 parentPort?.on("message", (request: DetectorRequest) => {
   const width = request.pictures[0]?.widthPx;
   if (width === 32) process.exit(1);
   if (width === 64) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 });
-await import("./detector-worker.ts");
+await import("../detector-worker.ts");
