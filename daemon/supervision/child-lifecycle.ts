@@ -8,7 +8,7 @@ export interface ChildBody<Info, Command> {
 }
 
 /** Sends to the daemon; a daemon that is gone is no error, for `disconnect` ends the process. */
-export function sendToDaemon(message: { readonly type: string }): void {
+export function sendToDaemon<M extends { readonly type: string }>(message: M): void {
   if (process.connected) process.send?.(message);
 }
 
@@ -32,7 +32,7 @@ export function runChild<Init, Info, Command extends { readonly type: string }>(
   const begin = async (options: Init): Promise<void> => {
     try {
       body = start(options);
-      sendToDaemon({ type: "ready", info: (await body).info } as { type: "ready" });
+      sendToDaemon({ type: "ready", info: (await body).info });
     } catch (error) {
       const message: { type: "failed"; code: ErrorCode; message: string } = { type: "failed", code: errorCodeOf(error), message: error instanceof Error ? error.message : String(error) };
       if (process.connected) process.send?.(message, () => process.exit(1));
