@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   "input-not-found": "The file does not exist or cannot be read.",
   "input-empty": "The file holds no bytes.",
   "input-not-media": "The input holds no video that ffmpeg can decode.",
+  "manifest-invalid": "The list of clips is not a valid manifest.",
   "picture-size-refused": "The picture is too small or too large to analyse.",
   "decoder-stalled": "The decoder delivered no frame within its time.",
   "decoder-exited": "The decoder ended unexpectedly.",

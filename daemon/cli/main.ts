@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { TruecastError } from "../../pipelines/errors.ts";
 import { ConfigError } from "../../config/load.ts";
 import { version } from "../version.ts";
+import type { ExtractOptions } from "./extract.ts";
 
 /** Commands are loaded when they run: `check-config` must not wait for the whole daemon. */
 function build(): Command {
@@ -38,6 +39,21 @@ function build(): Command {
     .option("--models-dir <dir>", "folder of model folders")
     .option("--provider <name>", "auto, cpu, cuda or webgpu", "auto")
     .action(async (input: string, options: { json?: boolean; model: string; modelsDir?: string; provider: string }) => (await import("./analyze.ts")).analyze(input, options));
+  program
+    .command("extract")
+    .description("cut the face crops that the daemon would cut, as files that training reads")
+    .argument("[files...]", "clips, where there is no manifest")
+    .option("--manifest <file>", "CSV with the columns file, label, type, group")
+    .requiredOption("--out <dir>", "folder for the crops and index.jsonl; a second run goes on from there")
+    .option("--bitrates <list>", "re-encode to H.264 at these kbit/s; source is the clip as it is", "source")
+    .option("--height <px>", "height of re-encoded clips", "480")
+    .option("--max-seconds <n>", "leave each clip after this much of it")
+    .option("--size <px>", "side of the crops; default: the model's")
+    .option("--margin <factor>", "side of the crop over the longer side of the face; default: the model's")
+    .option("--model <name>", "model folder that gives size and margin", "edge")
+    .option("--models-dir <dir>", "folder of model folders")
+    .option("--jobs <n>", "clips at a time", "1")
+    .action(async (files: string[], options: ExtractOptions) => (await import("./extract.ts")).extract(files, options));
   return program.exitOverride();
 }
 

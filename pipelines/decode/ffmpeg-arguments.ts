@@ -110,7 +110,8 @@ export function recordingSource(pathOrUrl: string): RecordingSource {
   return /^https?:\/\//i.test(pathOrUrl) ? { kind: "url", input: pathOrUrl } : { kind: "file", input: `file:${pathOrUrl}` };
 }
 
-function inputGuards(source: RecordingSource): readonly string[] {
+/** Which protocols and containers an input may use; for any ffmpeg that reads what a user named. */
+export function inputGuards(source: RecordingSource): readonly string[] {
   const protocols = source.kind === "url" ? "http,https,tcp,tls" : "file,pipe";
   // rw_timeout in microseconds: a server that stops sending must not hold the analysis for ever.
   const timeout = source.kind === "url" ? ["-rw_timeout", "15000000"] : [];
