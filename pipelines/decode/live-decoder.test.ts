@@ -99,7 +99,7 @@ it("has frames again within 8 s of a frozen ffmpeg with its default patience, an
   await expect.poll(() => eventsOf("recovered"), until).toMatchObject([{ cause: "stalled" }]);
   expect(performance.now() - frozenAtMs).toBeLessThan(8000);
   expect(eventsOf("restart")).toMatchObject([{ cause: "stalled", error: { code: "decoder-stalled" } }]);
-  expect(await ffmpegChildren()).toEqual([decoder.pid]);
+  await expect.poll(ffmpegChildren, until).toEqual([decoder.pid]);
   expect(() => process.kill(frozen, 0)).toThrow(expect.objectContaining({ code: "ESRCH" }));
   expectRisingSlots(frames);
 });

@@ -191,7 +191,7 @@ export function startLiveDecoder(options: LiveDecoderOptions, signal?: AbortSign
     unreportedErrors = 0;
   }
 
-  /** The current run is stalled or gone: ends it for certain, waits as long as the policy says, starts the next. */
+  /** The current run is stalled or gone: sees to its end, waits as long as the policy says, starts the next. */
   function recover(cause: RestartCause, error: TruecastError): void {
     const failed = run;
     if (failed === null) return;
@@ -213,7 +213,10 @@ export function startLiveDecoder(options: LiveDecoderOptions, signal?: AbortSign
     }
     const turn: { timer: NodeJS.Timeout | null } = { timer: null };
     restartTurn = turn;
-    void settle(failed.stop({ termGraceMs })).then(() => {
+    const stopped = settle(failed.stop({ termGraceMs }));
+    // A frozen ffmpeg takes a second to be rid of, in which the next can already start; but never a third beside them.
+    const turnFree = waitMs === 0 && ending.size === 1 ? Promise.resolve() : stopped;
+    void turnFree.then(() => {
       if (restartTurn !== turn) return;
       turn.timer = setTimeout(() => {
         restartTurn = null;
