@@ -20,9 +20,9 @@ const MAX_DISTANCE = 0.6;
 /** A missing face may have walked on: its reach grows with time. */
 const MAX_MISSING_DISTANCE = 1.6;
 const MISSING_REACH_PER_SECOND = 1;
-/** Colours of one face stay above this from one look to the next, those of two people mostly do not (docs/faces.md). */
-const MIN_MISSING_SIMILARITY = 0.4;
-/** After a cut place means little, so looks must decide. */
+/** 97% of a face's own looks agree by more, 80% of two people's by less; place must do the rest (docs/faces.md). */
+const MIN_MISSING_SIMILARITY = 0.55;
+/** After a cut place means little, so looks must decide: no two of 15 people agree by as much. */
 const MIN_CUT_SIMILARITY = 0.8;
 
 export function associate(tracks: readonly Track[], detections: readonly SeenDetection[], ptsMs: number): Association {
