@@ -22,7 +22,7 @@ export interface Scene {
   readonly forgery: { readonly target: FaceAnchor; readonly donor: FaceAnchor } | null;
 }
 
-const PHOTO_3 = "sample3.jpg";
+const PHOTO_5 = "sample5.jpg";
 const PHOTO_6 = "sample6.jpg";
 
 export const SCENES: readonly Scene[] = [
@@ -35,11 +35,12 @@ export const SCENES: readonly Scene[] = [
   },
   {
     name: "forged",
-    photo: PHOTO_3,
-    region: { left: 330, top: 110, width: 1152, height: 648 },
+    photo: PHOTO_5,
+    // One face alone: the demo's script scores the whole stream, and a genuine face beside it would be accused.
+    region: { left: 40, top: 690, width: 1000, height: 562 },
     phase: 2,
     forgery: {
-      target: { photo: PHOTO_3, leftEye: { x: 1114, y: 320 }, rightEye: { x: 1210, y: 339 } },
+      target: { photo: PHOTO_5, leftEye: { x: 426, y: 990 }, rightEye: { x: 518, y: 980 } },
       donor: { photo: PHOTO_6, leftEye: { x: 324, y: 605 }, rightEye: { x: 421, y: 594 } },
     },
   },
