@@ -1,9 +1,12 @@
+import { pino } from "pino";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { DecoderEvent } from "./decoder-events.ts";
-import { makeFlvTags, quietLog, tagBytes, videoTags } from "./flv-fixture.ts";
+import { makeFlvTags, tagBytes, videoTags } from "./flv-fixture.ts";
 import { type FlvTag, flvHeader } from "./flv-reader.ts";
 import { startLiveDecoder } from "./live-decoder.ts";
 import { openRecording } from "./recording.ts";
+
+const quietLog = pino({ level: "silent" });
 
 let tags: readonly FlvTag[];
 const path = process.env["PATH"];

@@ -3,12 +3,9 @@ import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { type Logger, pino } from "pino";
 import { type FlvTag, createFlvReader, encodeFlvTag, flvHeader } from "./flv-reader.ts";
 
 const run = promisify(execFile);
-
-export const quietLog: Logger = pino({ level: "silent" });
 
 /** A picture whose grey says which frame of a 30 fps stream it is; see `frameNumberMatches`. */
 export const NUMBERED_PICTURE = "nullsrc=s=64x64:r=30,geq=lum='16+mod(N*7,210)':cb=128:cr=128";

@@ -1,10 +1,13 @@
 import { PassThrough } from "node:stream";
+import { pino } from "pino";
 import { afterEach, beforeAll, expect, it } from "vitest";
 import type { Frame } from "../types.ts";
 import type { DecoderEvent } from "./decoder-events.ts";
-import { NUMBERED_PICTURE, ffmpegChildren, frameNumberMatches, makeFlvTags, playTags, quietLog, tagBytes, videoTags } from "./flv-fixture.ts";
+import { NUMBERED_PICTURE, ffmpegChildren, frameNumberMatches, makeFlvTags, playTags, tagBytes, videoTags } from "./flv-fixture.ts";
 import { type FlvTag, flvHeader } from "./flv-reader.ts";
 import { type LiveDecoder, type LiveDecoderOptions, startLiveDecoder } from "./live-decoder.ts";
+
+const quietLog = pino({ level: "silent" });
 
 interface Watched {
   readonly decoder: LiveDecoder;
