@@ -19,6 +19,9 @@ export interface FaceFollower {
 /** How many crops of one track may be on their way: two keep the model busy, and a third would only be waiting. */
 export const MAX_IN_FLIGHT_PER_TRACK = 2;
 
+/** Of media time. */
+const SHOWN_AFTER_LAST_SEEN_MS = 500;
+
 export interface ScoredEvent {
   readonly trackId: number;
   readonly ptsMs: number;
@@ -137,7 +140,7 @@ export class FaceScoring {
     this.#throwIfFailed();
   }
 
-  /** The faces followed now, the verdict of each, and that of the stream. */
+  /** The faces in the picture, the verdict of each, and that of the stream. */
   view(): { readonly faces: readonly FaceView[]; readonly verdict: Verdict } {
     const faces = [...this.#tracks].map(([trackId, { box, firstPtsMs, lastPtsMs, verdict }]) => ({
       trackId,
@@ -146,7 +149,9 @@ export class FaceScoring {
       lastPtsMs,
       verdict: verdict.verdictAt(this.#lastPtsMs, this.#inferenceReady),
     }));
-    return { faces, verdict: streamVerdict(faces.map((face) => face.verdict), "watching") };
+    // A face missed for a moment still speaks for the stream, but no box is drawn where it no longer is.
+    const seen = faces.filter((face) => this.#lastPtsMs - face.lastPtsMs <= SHOWN_AFTER_LAST_SEEN_MS);
+    return { faces: seen, verdict: streamVerdict(faces.map((face) => face.verdict), "watching") };
   }
 
   /** Ends every track, as at the end of the stream. */

@@ -1,5 +1,6 @@
 /** Collects the licences of what ships: the production packages, and those bundled into the dashboard. */
 import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { init, type ModuleInfos } from "license-checker-rseidelsohn";
 
@@ -30,7 +31,13 @@ export async function collectNotices(): Promise<readonly Notice[]> {
     .filter(([key]) => nameOf(key) !== "truecast")
     // Prebuilt binaries differ from machine to machine; the package they belong to stands for them.
     .filter(([key]) => !platform.test(nameOf(key)))
-    .map(([key, { licenses, licenseText }]) => ({ name: nameOf(key), version: key.slice(key.lastIndexOf("@") + 1), licence: [licenses ?? "UNKNOWN"].flat().join(" OR "), text: (licenseText ?? "").trim() }))
+    .map(([key, { licenses, licenseText, licenseFile }]) => ({
+      name: nameOf(key),
+      version: key.slice(key.lastIndexOf("@") + 1),
+      licence: [licenses ?? "UNKNOWN"].flat().join(" OR "),
+      // Where a package has no licence file the checker takes its README.
+      text: /^(licen[cs]e|copying|notice)/i.test(basename(licenseFile ?? "")) ? (licenseText ?? "").trim() : "",
+    }))
     .toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.version.localeCompare(b.version)));
 }
 
@@ -72,7 +79,7 @@ function nameOf(key: string): string {
 
 function check(options: { readonly start: string; readonly production?: boolean }): Promise<ModuleInfos> {
   return new Promise((resolve, reject) => {
-    init({ ...options, customFormat: { licenses: "", licenseText: "" } }, (error, infos) => {
+    init({ ...options, customFormat: { licenses: "", licenseText: "", licenseFile: "" } }, (error, infos) => {
       if (error) reject(error);
       else resolve(infos);
     });

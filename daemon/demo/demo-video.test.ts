@@ -26,7 +26,7 @@ function framesOf(file: string, fps: number): Uint8Array[] {
 }
 
 test("both are 720p H.264 Main at 30 frames a second, a keyframe every two seconds, without B-frames", () => {
-  for (const file of [videos.genuine, videos.forged]) {
+  for (const [file, tracks] of [[videos.genuine, [1, 2]], [videos.forged, [1]]] as const) {
     const probe = execFileSync("ffprobe", ["-v", "error", "-show_entries", "packet=flags:stream=codec_name,profile,width,height,pix_fmt,r_frame_rate,nb_frames,has_b_frames", "-of", "json", file]);
     expect(JSON.parse(probe.toString())).toMatchObject({
       // Two seconds hold exactly the keyframe they begin with.
@@ -53,15 +53,15 @@ test("the last frame runs into the first one", () => {
   expect(difference(frames[0]!, frames[30]!)).toBeGreaterThan(1.3 * longestStep);
 });
 
-test("each shows two faces, followed without a break and sharp enough to be judged", async () => {
+test("one shows two genuine faces and the other one forged face, followed without a break and sharp enough to be judged", async () => {
   await using detector = await startFaceApiDetector({ log });
-  for (const file of [videos.genuine, videos.forged]) {
+  for (const [file, tracks] of [[videos.genuine, [1, 2]], [videos.forged, [1]]] as const) {
     const pipeline = createFacePipeline({ detector, inputSizePx: 112, cropMargin: 1.3 });
     const results = [];
     for (const [i, rgb] of framesOf(file, 10).entries()) results.push(await pipeline.process({ ptsMs: i * 100, widthPx: 1280, heightPx: 720, rgb, decodedAtMs: 0 }));
     for (const { faces } of results.slice(4)) {
-      expect(faces.map((face) => face.trackId), file).toEqual([1, 2]);
-      expect(faces.map((face) => face.crop.kind)).toEqual(["ok", "ok"]);
+      expect(faces.map((face) => face.trackId), file).toEqual(tracks);
+      expect(faces.map((face) => face.crop.kind)).toEqual(tracks.map(() => "ok"));
       for (const { box } of faces) expect(box.height).toBeGreaterThan(150);
     }
   }
