@@ -26,7 +26,7 @@ function framesOf(file: string, fps: number): Uint8Array[] {
 }
 
 test("both are 720p H.264 Main at 30 frames a second, a keyframe every two seconds, without B-frames", () => {
-  for (const [file, tracks] of [[videos.genuine, [1, 2]], [videos.forged, [1]]] as const) {
+  for (const file of [videos.genuine, videos.forged]) {
     const probe = execFileSync("ffprobe", ["-v", "error", "-show_entries", "packet=flags:stream=codec_name,profile,width,height,pix_fmt,r_frame_rate,nb_frames,has_b_frames", "-of", "json", file]);
     expect(JSON.parse(probe.toString())).toMatchObject({
       // Two seconds hold exactly the keyframe they begin with.
