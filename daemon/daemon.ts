@@ -9,9 +9,11 @@ import { readManifest } from "../models/manifest.ts";
 import { alertRuleSettings } from "./alerts/alert-settings.ts";
 import { startAlertEngine } from "./alerts/alert-engine.ts";
 import { startAnalysisPool } from "./analysis/analysis-pool.ts";
+import { takeAnalysisReport } from "./analysis-reports.ts";
 import { CleanUp } from "./clean-up.ts";
 import { Components, componentState } from "./components.ts";
 import { startHttpServer, type HttpServer } from "./http/server.ts";
+import type { LiveUpdate } from "./http/source.ts";
 import { modelFolder, providerOf, startInference } from "./inference-service.ts";
 import { startIngest } from "./ingest-service.ts";
 import { createMetrics } from "./metrics/metrics.ts";
@@ -78,9 +80,11 @@ async function startParts({ config, streams: configured, token: configuredToken 
   const observe = createObserver(metrics);
   metrics.model(model);
   let http: HttpServer | undefined;
+  /** Nobody listens before the HTTP server does. */
+  const broadcast = (update: LiveUpdate): void => http?.broadcast(update);
   const components = new Components((changed) => {
     observe.component(changed);
-    http?.broadcast({ type: "system", system: system() });
+    broadcast({ type: "system", system: system() });
   });
 
   const store = cleanUp.use("store", openStore({ path: join(config.dataDir, "truecast.db"), log }));
@@ -96,10 +100,10 @@ async function startParts({ config, streams: configured, token: configuredToken 
       rules: (stream) => alertRuleSettings(config.alerts, overrides.get(stream), model.bands.manipulated),
       onTransition(transition) {
         metrics.stream(transition.alert.stream).alertTransition(transition.kind);
-        http?.broadcast({ type: "alert", alert: transition.alert });
+        broadcast({ type: "alert", alert: transition.alert });
         registry.setFiringAlerts(transition.alert.stream, alerts.firingAlerts(transition.alert.stream));
       },
-      onStored: (alert) => http?.broadcast({ type: "alert", alert: alerts.latest(alert) }),
+      onStored: (alert) => broadcast({ type: "alert", alert: alerts.latest(alert) }),
       onSuppressed: (stream) => metrics.stream(stream).alertSuppressed(),
       log,
     }),
@@ -110,7 +114,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
     graceMs: config.rtmp.graceMs,
     onChange(name) {
       const stream = registry.stream(name);
-      if (stream) http?.broadcast({ type: "stream", stream });
+      if (stream) broadcast({ type: "stream", stream });
     },
     onOver(name) {
       alerts.endStream(name);
@@ -136,7 +140,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
       onState(state) {
         components.set("inference", componentState(state));
         metrics.provider(providerOf(state));
-        if (http) http.broadcast({ type: "model", model: modelCard() });
+        if (http) broadcast({ type: "model", model: modelCard() });
       },
       onRestart: (cause) => components.restarted("inference", cause),
       onStats(stats) {
@@ -164,46 +168,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
         watched: (http?.liveStats().clients ?? 0) > 0,
         logLevel: config.log.level,
       }),
-      onReport(report) {
-        switch (report.type) {
-          case "picture":
-            registry.setPicture(report.stream, report);
-            return;
-          case "frames-flow":
-            registry.apply(report.stream, { kind: "frame" });
-            return;
-          case "decoder-recovering":
-            observe.decoderRestart(report);
-            registry.apply(report.stream, { kind: "decoder-recovering", reason: report.reason });
-            return;
-          case "decoder-failed":
-            registry.apply(report.stream, { kind: "decoder-failed", reason: report.reason });
-            return;
-          case "score": {
-            const point = registry.addScore(report.stream, report);
-            if (!point) return;
-            alerts.score({ stream: report.stream, track: report.trackId, ptsMs: report.ptsMs, score: report.score });
-            metrics.stream(report.stream).score(report.score.coverage);
-            http?.broadcast({ type: "score", stream: report.stream, point });
-            return;
-          }
-          case "track-ended":
-            alerts.endTrack(report.stream, report.trackId);
-            return;
-          case "view":
-            registry.setView(report.stream, report);
-            return;
-          case "thumbnail":
-            registry.setThumbnail(report.stream, { jpeg: Buffer.from(report.jpeg), ptsMs: report.ptsMs });
-            return;
-          case "stats":
-            metrics.componentMemory("analysis", report.rssBytes);
-            for (const stats of report.streams) {
-              registry.addStats(stats);
-              observe.streamStats(stats);
-            }
-        }
-      },
+      onReport: (report, component) => takeAnalysisReport(report, { component, registry, alerts, metrics, observe, broadcast }),
       onState: (name, state) => components.set(name, componentState(state)),
       onRestart: (name, cause) => components.restarted(name, cause),
       onLost(lost) {

@@ -10,7 +10,7 @@ export interface AnalysisPoolOptions {
   readonly runtimeDir: string;
   /** What each process starts with, asked anew at every start; its socketPath is filled in here. */
   readonly init: () => Omit<AnalysisOptions, "socketPath">;
-  readonly onReport: (report: AnalysisReport) => void;
+  readonly onReport: (report: AnalysisReport, component: string) => void;
   readonly onState: (component: string, state: ChildState<AnalysisInfo>) => void;
   readonly onRestart: (component: string, cause: RestartCause) => void;
   /** The process of these streams died, and with it their tracks and windows. */
@@ -41,7 +41,7 @@ export async function startAnalysisPool(options: AnalysisPoolOptions): Promise<A
       name,
       entry: new URL("./analysis-process.ts", import.meta.url),
       init: () => ({ ...options.init(), socketPath: socketPath(worker) }),
-      onMessage: options.onReport,
+      onMessage: (report) => options.onReport(report, name),
       onState: (state) => {
         options.onState(name, state);
         if (state.kind === "down") options.onLost(streamsOf(worker));

@@ -11,6 +11,8 @@ import type { Metrics, Stage } from "./metrics.ts";
 
 const DECODER_RESTART_CAUSES = ["stalled", "exited"] as const;
 
+export type Observer = ReturnType<typeof createObserver>;
+
 export function createObserver(metrics: Metrics) {
   const restarts = new Map<string, (cause: (typeof RESTART_CAUSES)[number]) => void>();
   const decoderRestarts = metrics.restartsOf("decoder", DECODER_RESTART_CAUSES);

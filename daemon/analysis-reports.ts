@@ -1,0 +1,58 @@
+/** What follows from each report of an analysis process: the registry learns it, alerts judge it, metrics count it, clients hear it. */
+import type { AlertEngine } from "./alerts/alert-engine.ts";
+import type { AnalysisReport } from "./analysis/messages.ts";
+import type { LiveUpdate } from "./http/source.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import type { Observer } from "./metrics/observe.ts";
+import type { StreamRegistry } from "./streams/stream-registry.ts";
+
+export interface AnalysisReportTargets {
+  /** Name of the process that reports, for example analysis-0. */
+  readonly component: string;
+  readonly registry: StreamRegistry;
+  readonly alerts: AlertEngine;
+  readonly metrics: Metrics;
+  readonly observe: Observer;
+  readonly broadcast: (update: LiveUpdate) => void;
+}
+
+export function takeAnalysisReport(report: AnalysisReport, { component, registry, alerts, metrics, observe, broadcast }: AnalysisReportTargets): void {
+  switch (report.type) {
+    case "picture":
+      registry.setPicture(report.stream, report);
+      return;
+    case "frames-flow":
+      registry.apply(report.stream, { kind: "frame" });
+      return;
+    case "decoder-recovering":
+      observe.decoderRestart(report);
+      registry.apply(report.stream, { kind: "decoder-recovering", reason: report.reason });
+      return;
+    case "decoder-failed":
+      registry.apply(report.stream, { kind: "decoder-failed", reason: report.reason });
+      return;
+    case "score": {
+      const point = registry.addScore(report.stream, report);
+      if (!point) return;
+      alerts.score({ stream: report.stream, track: report.trackId, ptsMs: report.ptsMs, score: report.score });
+      metrics.stream(report.stream).score(report.score.coverage);
+      broadcast({ type: "score", stream: report.stream, point });
+      return;
+    }
+    case "track-ended":
+      alerts.endTrack(report.stream, report.trackId);
+      return;
+    case "view":
+      registry.setView(report.stream, report);
+      return;
+    case "thumbnail":
+      registry.setThumbnail(report.stream, { jpeg: Buffer.from(report.jpeg), ptsMs: report.ptsMs });
+      return;
+    case "stats":
+      metrics.componentMemory(component, report.rssBytes);
+      for (const stats of report.streams) {
+        registry.addStats(stats);
+        observe.streamStats(stats);
+      }
+  }
+}
