@@ -96,7 +96,11 @@ export class FaceScoring {
       }
       await this.#submit(face.trackId, entry, { frame, slot, pixels: face.crop.pixels });
     }
-    for (const trackId of result.ended) this.#end(trackId);
+    for (const trackId of result.ended) {
+      // Ending a track drops what still waits for the model; a recording leaves nothing out.
+      if (this.#options.mode === "recording") await Promise.all(this.#tracks.get(trackId)?.inFlight ?? []);
+      this.#end(trackId);
+    }
     return result;
   }
 

@@ -1,17 +1,12 @@
 /** `truecast analyze`: the live pipeline over a recording, as fast as the machine allows. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
 import pino from "pino";
 import { openRecording } from "../../pipelines/decode/recording.ts";
 import { TruecastError } from "../../pipelines/errors.ts";
-import { FaceScoring } from "../../pipelines/face-scoring.ts";
 import { startFaceApiDetector } from "../../pipelines/faces/face-api-detector.ts";
-import { createFacePipeline } from "../../pipelines/faces/face-pipeline.ts";
 import { createRecording, type RecordingVerdict } from "../../pipelines/verdict/recording-verdict.ts";
-import { startInferenceClient } from "../inference/inference-client.ts";
-import { modelFolder, startInference } from "../inference-service.ts";
-import { loadModelFolder } from "../../models/manifest.ts";
+import { modelFolder } from "../inference-service.ts";
+import { scoreRecording, startRecordingScorer } from "../recordings/recording-scorer.ts";
+import { providerOption } from "./options.ts";
 
 interface AnalyzeOptions {
   readonly json?: boolean;
@@ -20,11 +15,8 @@ interface AnalyzeOptions {
   readonly provider: string;
 }
 
-const PROVIDERS = ["auto", "cpu", "cuda", "webgpu"] as const;
-
 export async function analyze(input: string, options: AnalyzeOptions): Promise<void> {
-  const provider = PROVIDERS.find((name) => name === options.provider);
-  if (!provider) throw new TruecastError("config-invalid", `--provider is "${options.provider}" but must be one of ${PROVIDERS.join(", ")}`);
+  const provider = providerOption(options.provider);
   const log = pino({ level: "error" }, pino.destination(2));
   await using stack = new AsyncDisposableStack();
   const abort = new AbortController();
@@ -32,41 +24,28 @@ export async function analyze(input: string, options: AnalyzeOptions): Promise<v
 
   // The input first: a wrong file name must not wait for a model to load.
   const recording = stack.use(await openRecording(input, { signal: abort.signal }));
-  const dir = modelFolder(options.model, options.modelsDir ?? null);
-  const { info: model } = await loadModelFolder(dir);
-  const runtimeDir = await mkdtemp(join(tmpdir(), "truecast-"));
-  stack.defer(() => rm(runtimeDir, { recursive: true, force: true }));
-  const socketPath = join(runtimeDir, "inference.sock");
-  stack.use(await startInference({ socketPath, modelDir: dir, provider, threads: availableParallelism(), maxBatch: 16, maxTracks: 256, log, onStats: () => undefined }));
-  const scorer = stack.use(startInferenceClient({ socketPath, inputSizePx: model.inputSizePx, log }));
+  const modelDir = modelFolder(options.model, options.modelsDir ?? null);
+  const { model, scorer } = stack.use(await startRecordingScorer({ modelDir, provider, log }));
   const detector = stack.use(await startFaceApiDetector({ log }));
 
-  const faces = createFacePipeline({ detector, inputSizePx: model.inputSizePx, cropMargin: model.cropMargin });
   const collected = createRecording(model);
   const progress = createProgress(recording.info.durationMs);
-  const scoring = new FaceScoring({
-    stream: "recording",
+  let shown = 0;
+  const frames = await scoreRecording(recording, {
+    name: "recording",
     model,
-    faces,
     scorer,
-    mode: "recording",
+    detector,
     onScore: ({ trackId, ptsMs, score }) => {
       collected.observeScore(trackId, score);
       const line = { type: "score", track: trackId, ptsMs: Math.round(ptsMs), frames: score.frames, score: rounded(score.score), coverage: rounded(score.coverage) };
       if (options.json) process.stdout.write(`${JSON.stringify(line)}\n`);
     },
-    onTrackEnded: () => undefined,
-    onDiscarded: () => undefined,
+    onFrame: (frame, faces) => {
+      for (const { trackId, crop } of faces) collected.observeCrop(trackId, frame.ptsMs, crop.kind === "ok" ? null : crop.reason);
+      progress.show(frame.ptsMs, ++shown);
+    },
   });
-
-  let frames = 0;
-  for await (const frame of recording.frames()) {
-    frames++;
-    const { faces: found } = await scoring.process(frame);
-    for (const { trackId, crop } of found) collected.observeCrop(trackId, frame.ptsMs, crop.kind === "ok" ? null : crop.reason);
-    progress.show(frame.ptsMs, frames);
-  }
-  await scoring.flush();
   progress.end();
   if (abort.signal.aborted) throw new TruecastError("internal", "interrupted");
 

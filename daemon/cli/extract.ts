@@ -10,7 +10,7 @@ import { type Channel, channelName, checkEncoder, parseChannels } from "../recor
 import { clipsOfFiles, type ListedClip, readClipManifest } from "../recordings/clip-list.ts";
 import { type ExtractedClip, extractClip } from "../recordings/extract-crops.ts";
 import { workThrough } from "../recordings/work-through.ts";
-import { numberOption } from "./number-option.ts";
+import { numberOption } from "./options.ts";
 
 export interface ExtractOptions {
   readonly manifest?: string;

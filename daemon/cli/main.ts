@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { TruecastError } from "../../pipelines/errors.ts";
 import { ConfigError } from "../../config/load.ts";
 import { version } from "../version.ts";
+import type { EvaluateOptions } from "./evaluate.ts";
 import type { ExtractOptions } from "./extract.ts";
 
 /** Commands are loaded when they run: `check-config` must not wait for the whole daemon. */
@@ -54,6 +55,21 @@ function build(): Command {
     .option("--models-dir <dir>", "folder of model folders")
     .option("--jobs <n>", "clips at a time", "1")
     .action(async (files: string[], options: ExtractOptions) => (await import("./extract.ts")).extract(files, options));
+  program
+    .command("evaluate")
+    .description("run labelled clips through the live pipeline and report how good the model is")
+    .requiredOption("--manifest <file>", "CSV with the columns file, label (real or fake), type, group")
+    .option("--out <dir>", "folder for report.md, report.json, pictures and kept scores; a second run goes on from there", "evaluation")
+    .option("--bitrates <list>", "channels: source is the clip as it is, a number re-encodes to H.264 at these kbit/s", "source,300,800,2500")
+    .option("--height <px>", "height of re-encoded clips", "480")
+    .option("--max-seconds <n>", "leave each clip after this much of it")
+    .option("--model <name>", "model folder", "edge")
+    .option("--models-dir <dir>", "folder of model folders")
+    .option("--provider <name>", "auto, cpu, cuda or webgpu", "auto")
+    .option("--jobs <n>", "clips at a time", "1")
+    .option("--seed <n>", "seed of the bootstrap", "1")
+    .option("-c, --config <file>", "configuration whose alert rule is judged; default: the default rule")
+    .action(async (options: EvaluateOptions) => (await import("./evaluate.ts")).evaluate(options));
   return program.exitOverride();
 }
 

@@ -44,24 +44,30 @@ export function channelName(channel: Channel): string {
   return channel.kind === "source" ? "source" : `h264-${channel.bitrateKbps}k-${channel.heightPx}p`;
 }
 
+export interface OpenedClip extends AsyncDisposable {
+  readonly recording: Recording;
+  /** The file that is decoded: the clip, or its re-encoded copy. */
+  readonly path: string;
+}
+
 /**
  * Opens a clip as it comes out of the channel. Disposing of the recording also removes the re-encoded copy.
  * @throws TruecastError as openRecording
  */
-export async function openThroughChannel(path: string, channel: Channel, options: { readonly maxSeconds: number | null; readonly signal: AbortSignal }): Promise<{ readonly recording: Recording } & AsyncDisposable> {
+export async function openThroughChannel(path: string, channel: Channel, options: { readonly maxSeconds: number | null; readonly signal: AbortSignal }): Promise<OpenedClip> {
   const { signal, maxSeconds } = options;
   await using stack = new AsyncDisposableStack();
   const original = stack.use(await openRecording(path, { signal }));
-  let recording = original;
+  let opened = { recording: original, path };
   if (channel.kind === "h264") {
     const folder = await mkdtemp(join(tmpdir(), "truecast-channel-"));
     stack.defer(() => rm(folder, { recursive: true, force: true }));
     const encoded = join(folder, "clip.mkv");
     await encode({ path, encoded, channel, maxSeconds, signal });
-    recording = stack.use(await openRecording(encoded, { signal }));
+    opened = { recording: stack.use(await openRecording(encoded, { signal })), path: encoded };
   }
   const kept = stack.move();
-  return { recording, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { ...opened, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 /** Settings of a live encoder: constant rate, one second of buffer, a keyframe every two seconds. One thread: the same bytes on every machine. */
