@@ -1,5 +1,5 @@
 /** Watches the daemon for a while and says whether every stream got all it should: nothing discarded, nothing lost, full windows. */
-import { SAMPLE_RATE_HZ } from "../../pipelines/types.ts";
+import { DISCARD_REASONS, type DiscardReason, SAMPLE_RATE_HZ } from "../../pipelines/types.ts";
 import { bucketsBetween } from "./exposition.ts";
 import { type LiveLoad, total } from "./live-load.ts";
 import { type BenchContext, wait } from "./section.ts";
@@ -10,6 +10,7 @@ export interface SteadyWindow {
   readonly analysedFps: number;
   readonly scoredFps: number;
   readonly discarded: number;
+  readonly discardedBy: Readonly<Partial<Record<DiscardReason, number>>>;
   readonly lost: number;
   readonly samplingFps: number;
   /** Of all scores of the window; 0 when a stream had none. */
@@ -42,13 +43,19 @@ export async function watchWindow(load: LiveLoad, context: BenchContext, seconds
   const details = await load.details();
   const coverages = details.map(({ scores }) => Math.min(1, ...scores.filter(({ at }) => at >= beforeAt).map(({ coverage }) => coverage)));
   const scored = details.every(({ scores }) => scores.some(({ at }) => at >= beforeAt));
+  // Two frames may fall into one slot when a publisher's loop restarts: one of them is enough.
+  const discardedBy: Partial<Record<DiscardReason, number>> = {};
+  for (const reason of DISCARD_REASONS) {
+    const count = grown("truecast_frames_discarded_total", { reason });
+    if (reason !== "same-slot" && count > 0) discardedBy[reason] = count;
+  }
   const percent = (cores: number): number => (100 * cores) / elapsed;
   return {
     streams,
     analysedFps: grown("truecast_frames_analysed_total") / elapsed / streams,
     scoredFps: grown("truecast_frame_age_seconds_count") / elapsed / streams,
-    // Two frames may fall into one slot when a publisher's loop restarts: one of them is enough.
-    discarded: grown("truecast_frames_discarded_total") - grown("truecast_frames_discarded_total", { reason: "same-slot" }),
+    discarded: Object.values(discardedBy).reduce((sum, count) => sum + count, 0),
+    discardedBy,
     lost: grown("truecast_frames_lost_total"),
     samplingFps: (await load.system()).samplingFps,
     minCoverage: scored && details.length === streams ? Math.min(...coverages) : 0,
@@ -62,7 +69,7 @@ export async function watchWindow(load: LiveLoad, context: BenchContext, seconds
 /** Why this load is too much; empty when the machine holds it. */
 export function shortfalls(window: SteadyWindow): string[] {
   const found: string[] = [];
-  if (window.discarded > 0) found.push(`${window.discarded} discarded`);
+  for (const [reason, count] of Object.entries(window.discardedBy)) found.push(`${count} ${reason}`);
   if (window.lost > 0) found.push(`${window.lost} lost`);
   if (window.samplingFps < SAMPLE_RATE_HZ) found.push(`sampling fell to ${window.samplingFps} fps`);
   if (window.analysedFps < FPS_TOLERANCE * SAMPLE_RATE_HZ) found.push(`${window.analysedFps.toFixed(2)} frames analysed a second`);
