@@ -15,7 +15,7 @@ import { Components, componentState } from "./components.ts";
 import { startHttpServer, type HttpServer } from "./http/server.ts";
 import type { LiveUpdate } from "./http/source.ts";
 import { modelFolder, providerOf, startInference } from "./inference-service.ts";
-import { startIngest } from "./ingest-service.ts";
+import { type IngestService, startIngest } from "./ingest-service.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import { createObserver } from "./metrics/observe.ts";
 import type { ModelCard, SystemStatus } from "./protocol.ts";
@@ -79,12 +79,14 @@ async function startParts({ config, streams: configured, token: configuredToken 
   const metrics = createMetrics({ version, maxStreams: config.analysis.maxStreams });
   const observe = createObserver(metrics);
   metrics.model(model);
+  // Both start last, and are asked for before that.
   let http: HttpServer | undefined;
-  /** Nobody listens before the HTTP server does. */
-  const broadcast = (update: LiveUpdate): void => http?.broadcast(update);
+  let ingest: IngestService | undefined;
+  /** Nobody listens before the HTTP server does, and what a message would say may not be there yet. */
+  const broadcast = (update: () => LiveUpdate): void => http?.broadcast(update());
   const components = new Components((changed) => {
     observe.component(changed);
-    broadcast({ type: "system", system: system() });
+    broadcast(() => ({ type: "system", system: system() }));
   });
 
   const store = cleanUp.use("store", openStore({ path: join(config.dataDir, "truecast.db"), log }));
@@ -99,11 +101,12 @@ async function startParts({ config, streams: configured, token: configuredToken 
       model,
       rules: (stream) => alertRuleSettings(config.alerts, overrides.get(stream), model.bands.manipulated),
       onTransition(transition) {
-        metrics.stream(transition.alert.stream).alertTransition(transition.kind);
-        broadcast({ type: "alert", alert: transition.alert });
+        // A stream that an earlier run left an alert open for may be gone from the configuration.
+        if (registry.lifeOf(transition.alert.stream)) metrics.stream(transition.alert.stream).alertTransition(transition.kind);
+        broadcast(() => ({ type: "alert", alert: transition.alert }));
         registry.setFiringAlerts(transition.alert.stream, alerts.firingAlerts(transition.alert.stream));
       },
-      onStored: (alert) => broadcast({ type: "alert", alert: alerts.latest(alert) }),
+      onStored: (alert) => broadcast(() => ({ type: "alert", alert: alerts.latest(alert) })),
       onSuppressed: (stream) => metrics.stream(stream).alertSuppressed(),
       log,
     }),
@@ -114,7 +117,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
     graceMs: config.rtmp.graceMs,
     onChange(name) {
       const stream = registry.stream(name);
-      if (stream) broadcast({ type: "stream", stream });
+      if (stream) broadcast(() => ({ type: "stream", stream }));
     },
     onOver(name) {
       alerts.endStream(name);
@@ -140,7 +143,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
       onState(state) {
         components.set("inference", componentState(state));
         metrics.provider(providerOf(state));
-        if (http) broadcast({ type: "model", model: modelCard() });
+        broadcast(() => ({ type: "model", model: modelCard() }));
       },
       onRestart: (cause) => components.restarted("inference", cause),
       onStats(stats) {
@@ -168,7 +171,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
         watched: (http?.liveStats().clients ?? 0) > 0,
         logLevel: config.log.level,
       }),
-      onReport: (report, component) => takeAnalysisReport(report, { component, registry, alerts, metrics, observe, broadcast }),
+      onReport: (report, component) => takeAnalysisReport(report, { component, registry, alerts, metrics, observe, broadcast: (update) => broadcast(() => update) }),
       onState: (name, state) => components.set(name, componentState(state)),
       onRestart: (name, cause) => components.restarted(name, cause),
       onLost(lost) {
@@ -184,7 +187,6 @@ async function startParts({ config, streams: configured, token: configuredToken 
     }),
   );
 
-  let ingest: Awaited<ReturnType<typeof startIngest>> | undefined;
   ingest = cleanUp.use(
     "ingest",
     await startIngest({
