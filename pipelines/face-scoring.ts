@@ -98,7 +98,8 @@ export class FaceScoring {
     }
     for (const trackId of result.ended) {
       // Ending a track drops what still waits for the model; a recording leaves nothing out.
-      if (this.#options.mode === "recording") await Promise.all(this.#tracks.get(trackId)?.inFlight ?? []);
+      const ending = this.#tracks.get(trackId);
+      if (this.#options.mode === "recording" && ending !== undefined) await Promise.all(ending.inFlight);
       this.#end(trackId);
     }
     return result;

@@ -2,13 +2,14 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
-import { errorCodeOf, TruecastError } from "../../pipelines/errors.ts";
+import { TruecastError } from "../../pipelines/errors.ts";
 import type { ScopedFaceDetector } from "../../pipelines/faces/detection-scope.ts";
 import { createFacePipeline } from "../../pipelines/faces/face-pipeline.ts";
 import { type CropRefusal, SLOT_MS } from "../../pipelines/types.ts";
 import { type Channel, channelName, openThroughChannel } from "./channel.ts";
 import { contentHash, type ListedClip } from "./clip-list.ts";
 import { createNpyFile, type NpyFile } from "./npy-file.ts";
+import { despitePauses } from "./pauses.ts";
 
 export interface ExtractSettings {
   readonly outDir: string;
@@ -63,9 +64,7 @@ export async function extractClip(clip: ListedClip, channel: Channel, settings: 
   if (earlier !== null) return { ...(JSON.parse(earlier) as ExtractedClip), how: "cached" };
 
   const folder = join(outDir, `${name}.part`);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  const extracted = await cutCrops({ clip, channel, settings, detector, signal, folder, name });
+  const extracted = await cutDespiteFaults({ clip, channel, settings, detector, signal, folder, name });
   await writeFile(join(folder, RECORD), JSON.stringify(extracted));
   await rename(folder, join(outDir, name));
   return { ...extracted, how: "done" };
@@ -90,6 +89,26 @@ interface CutOptions {
   readonly folder: string;
   /** The folder's final place, relative to the output folder. */
   readonly name: string;
+}
+
+async function cutDespiteFaults(options: CutOptions): Promise<ExtractedClip> {
+  const { folder, signal } = options;
+  const startAnew = async (): Promise<void> => {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+  };
+  try {
+    return await despitePauses(async () => {
+      await startAnew();
+      return await cutCrops(options);
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    // A damaged clip must not end the work on thousands of others; what it gave so far is not a clip.
+    if (!(error instanceof TruecastError) || !CLIP_FAULTS.has(error.code)) throw error;
+    await startAnew();
+    return { tracks: [], leftOut: error.code };
+  }
 }
 
 async function cutCrops({ clip, channel, settings, detector, signal, folder, name }: CutOptions): Promise<ExtractedClip> {
@@ -121,14 +140,9 @@ async function cutCrops({ clip, channel, settings, detector, signal, folder, nam
         track.sharpness.push(rounded(crop.sharpness, 4));
       }
     }
-  } catch (error) {
-    signal.throwIfAborted();
-    // A damaged clip must not end the work on thousands of others; what it gave so far is not a clip.
-    if (!(error instanceof TruecastError) || !CLIP_FAULTS.has(error.code)) throw error;
+  } finally {
     for (const track of open.values()) await track.file.close();
-    return { tracks: [], leftOut: errorCodeOf(error) };
   }
-  for (const track of open.values()) await track.file.close();
   const tracks = [...open].map(([track, { file, name: fileName, ...lists }]) => ({ track, crops: join(name, fileName), count: file.count, sizePx, cropMargin, ...frameSize, ...lists }));
   const leftOut = tracks.length === 0 ? "no-face" : tracks.every(({ count }) => count === 0) ? (tracks[0]?.refusals[0]?.reason ?? "no-face") : null;
   return { tracks, leftOut };

@@ -12,6 +12,7 @@ import { createRecording } from "../../pipelines/verdict/recording-verdict.ts";
 import { type Channel, channelName, openThroughChannel } from "./channel.ts";
 import { contentHash, type ListedClip } from "./clip-list.ts";
 import { CLIP_FAULTS } from "./extract-crops.ts";
+import { despitePauses } from "./pauses.ts";
 import { type RecordingScorer, scoreRecording } from "./recording-scorer.ts";
 
 export interface ScoreClipOptions {
@@ -25,27 +26,32 @@ export interface ScoreClipOptions {
 
 /** Raised when the pipeline would give other scores for the same clip and model. */
 const FORMAT = 1;
-/** An inference process that died, or a machine that slept, is no fault of the clip. */
-const ATTEMPTS = 3;
 
 /** @throws TruecastError for anything but a clip that cannot be decoded, which is an unscored clip */
 export async function scoreClip(clip: ListedClip, channel: Channel, options: ScoreClipOptions): Promise<ScoredClip & { readonly how: "done" | "cached" }> {
-  const { cacheDir, maxSeconds, scorer, signal } = options;
+  const { cacheDir, maxSeconds, scorer } = options;
   const key = createHash("sha256").update(JSON.stringify([FORMAT, await contentHash(clip.path), channelName(channel), maxSeconds, scorer.model.sha256]));
   const stem = basename(clip.file, extname(clip.file)).replace(/[^A-Za-z0-9._-]+/g, "_").slice(0, 60);
   const path = join(cacheDir, `${stem}-${channelName(channel)}-${key.digest("hex").slice(0, 16)}.json`);
   const kept = await readKept(path);
   if (kept !== null) return { ...kept, how: "cached" };
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const scored = await score(clip, channel, options);
-      await keep(path, scored);
-      return { ...scored, how: "done" };
-    } catch (error) {
-      signal.throwIfAborted();
-      if (errorCodeOf(error) !== "inference-unavailable" || attempt === ATTEMPTS) throw error;
-      await scorer.ready(signal);
-    }
+  const scored = await scoreDespiteFaults(clip, channel, options);
+  await keep(path, scored);
+  return { ...scored, how: "done" };
+}
+
+async function scoreDespiteFaults(clip: ListedClip, channel: Channel, options: ScoreClipOptions): Promise<ScoredClip> {
+  const { signal, scorer } = options;
+  try {
+    // An inference process that died is no fault of the clip.
+    return await despitePauses(() => score(clip, channel, options), {
+      isPassing: (error) => errorCodeOf(error) === "inference-unavailable" && !signal.aborted,
+      beforeRetry: () => scorer.ready(signal),
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof TruecastError) || !CLIP_FAULTS.has(error.code)) throw error;
+    return { score: null, unscored: error.code, frames: 0, clues: null, tracks: [] };
   }
 }
 
@@ -76,49 +82,43 @@ async function score(clip: ListedClip, channel: Channel, { maxSeconds, scorer, d
   const sharpness: number[] = [];
   // Evaluated as if it were trained: an untrained model has no verdict, but its scores can be counted.
   const collected = createRecording({ ...model, trained: true } satisfies ModelInfo);
-  try {
-    await using opened = await openThroughChannel(clip.path, channel, { maxSeconds, signal });
-    const frames = await scoreRecording(opened.recording, {
-      name: `${clip.file}@${channelName(channel)}`,
-      model,
-      scorer: scorer.scorer,
-      detector,
-      maxSeconds,
-      onFrame(frame, faces) {
-        for (const { trackId, crop } of faces) {
-          const track = tracks.get(trackId) ?? { firstPtsMs: frame.ptsMs, lastPtsMs: frame.ptsMs, crops: 0, refusals: { "face-too-small": 0, "face-too-blurred": 0, "face-cut-off": 0 }, scores: [] };
-          tracks.set(trackId, track);
-          track.lastPtsMs = frame.ptsMs;
-          collected.observeCrop(trackId, frame.ptsMs, crop.kind === "ok" ? null : crop.reason);
-          if (crop.kind === "refused") {
-            track.refusals[crop.reason]++;
-          } else {
-            track.crops++;
-            sharpness.push(crop.sharpness);
-          }
+  await using opened = await openThroughChannel(clip.path, channel, { maxSeconds, signal });
+  const frames = await scoreRecording(opened.recording, {
+    name: `${clip.file}@${channelName(channel)}`,
+    model,
+    scorer: scorer.scorer,
+    detector,
+    maxSeconds,
+    onFrame(frame, faces) {
+      for (const { trackId, crop } of faces) {
+        const track = tracks.get(trackId) ?? { firstPtsMs: frame.ptsMs, lastPtsMs: frame.ptsMs, crops: 0, refusals: { "face-too-small": 0, "face-too-blurred": 0, "face-cut-off": 0 }, scores: [] };
+        tracks.set(trackId, track);
+        track.lastPtsMs = frame.ptsMs;
+        collected.observeCrop(trackId, frame.ptsMs, crop.kind === "ok" ? null : crop.reason);
+        if (crop.kind === "refused") {
+          track.refusals[crop.reason]++;
+        } else {
+          track.crops++;
+          sharpness.push(crop.sharpness);
         }
-      },
-      // The score of a frame may come before onFrame has seen the frame's track only for its first crop, which gives none.
-      onScore({ trackId, ptsMs, score: found }) {
-        collected.observeScore(trackId, found);
-        tracks.get(trackId)?.scores.push({ ptsMs: rounded(ptsMs, 3), frames: found.frames, score: rounded(found.score, 6), coverage: rounded(found.coverage, 4) });
-      },
-    });
-    const verdict = collected.verdict();
-    const scoredTracks = [...tracks].map(([track, entry]): ScoredTrack => ({ track, ...entry, firstPtsMs: rounded(entry.firstPtsMs, 3), lastPtsMs: rounded(entry.lastPtsMs, 3) }));
-    const isScored = verdict.verdict !== "unscored" && verdict.score !== null;
-    return {
-      score: isScored ? rounded(verdict.score, 6) : null,
-      unscored: isScored ? null : (verdict.reason ?? "no-face"),
-      frames,
-      clues: await cluesOf(opened.path, opened.recording, { frames, sharpness: median(sharpness) }),
-      tracks: scoredTracks,
-    };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof TruecastError) || !CLIP_FAULTS.has(error.code)) throw error;
-    return { score: null, unscored: error.code, frames: 0, clues: null, tracks: [] };
-  }
+      }
+    },
+    // The score of a frame may come before onFrame has seen the frame's track only for its first crop, which gives none.
+    onScore({ trackId, ptsMs, score: found }) {
+      collected.observeScore(trackId, found);
+      tracks.get(trackId)?.scores.push({ ptsMs: rounded(ptsMs, 3), frames: found.frames, score: rounded(found.score, 6), coverage: rounded(found.coverage, 4) });
+    },
+  });
+  const verdict = collected.verdict();
+  const scoredTracks = [...tracks].map(([track, entry]): ScoredTrack => ({ track, ...entry, firstPtsMs: rounded(entry.firstPtsMs, 3), lastPtsMs: rounded(entry.lastPtsMs, 3) }));
+  const isScored = verdict.verdict !== "unscored" && verdict.score !== null;
+  return {
+    score: isScored ? rounded(verdict.score, 6) : null,
+    unscored: isScored ? null : (verdict.reason ?? "no-face"),
+    frames,
+    clues: await cluesOf(opened.path, opened.recording, { frames, sharpness: median(sharpness) }),
+    tracks: scoredTracks,
+  };
 }
 
 /** Bit rate and size of what was decoded: of the re-encoded copy where there is one. */

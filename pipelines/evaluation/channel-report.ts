@@ -159,7 +159,7 @@ function reportHorizons(clips: readonly EvaluatedClip[]): ChannelReport["horizon
       return score === null ? [] : [{ file: clip.file, label: clip.label, group: clip.group, score }];
     }),
   }));
-  const inAll = new Set(clips.map(({ file }) => file).filter((file) => rows.every(({ judged }) => judged.some((clip) => clip.file === file))));
+  const inAll = rows.map(({ judged }) => new Set(judged.map(({ file }) => file))).reduce((all, files) => all.intersection(files));
   const report = (frames: HorizonFrames, judged: readonly Judged[]): HorizonReport => ({
     frames,
     ...countLabels(judged),

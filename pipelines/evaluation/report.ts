@@ -1,4 +1,4 @@
-/** The report of an evaluation as data; report.json is exactly this. */
+/** The report of an evaluation as data; report.json is this and the score of each clip. */
 import type { ModelInfo } from "../types.ts";
 import type { ChannelReport } from "./channel-report.ts";
 
