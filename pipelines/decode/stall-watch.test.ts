@@ -31,6 +31,19 @@ it("never finds a decoder stalled that is fed nothing", () => {
   for (let nowMs = 0; nowMs < 60_000; nowMs += 250) expect(watch.isStalled(nowMs)).toBe(false);
 });
 
+it("does not blame the decoder for a publisher that falls silent at 60 packets a second, nor when it sends again", () => {
+  const watch = createStallWatch(options);
+  watch.fed(0);
+  watch.delivered();
+  // Of six packets one is to become a frame: the last five before the silence are answered by none.
+  for (let packet = 1; packet <= 5; packet++) watch.fed((packet * 1000) / 60);
+  for (let nowMs = 0; nowMs <= 20_000; nowMs += 250) expect(watch.isStalled(nowMs)).toBe(false);
+  watch.fed(20_200);
+  expect(watch.isStalled(20_250)).toBe(false);
+  // From here on packets come, and a decoder that still answers none of them is stalled: nothing has delivered since.
+  expect(stalledAt(watch, 60, 20_500, 40_000)).toBe(22_250);
+});
+
 it("waits for four packets of a stream of one frame a second, which may all be held for reordering", () => {
   const watch = createStallWatch({ ...options, firstFrameTimeoutMs: 1000 });
   expect(stalledAt(watch, 1, 0, 20_000)).toBe(3000);

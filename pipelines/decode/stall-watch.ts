@@ -20,35 +20,49 @@ export interface StallWatchOptions {
   readonly minPackets?: number;
 }
 
+/** A live publisher sends more often than this; without packets for longer, nothing is owed until the next one. */
+const FED_WITHIN_MS = 1000;
+
 export function createStallWatch(options: StallWatchOptions): StallWatch {
   const { timeoutMs, firstFrameTimeoutMs, checkEveryMs, minPackets = 4 } = options;
   let unansweredSinceMs: number | null = null;
   let unansweredPackets = 0;
+  /** Time in which a frame was owed: counted from check to check, and only while packets kept coming. */
+  let owedMs = 0;
+  let lastFedMs: number | null = null;
   let deliveredAny = false;
   let lastCheckMs: number | null = null;
+
+  const settle = (): void => {
+    unansweredSinceMs = null;
+    unansweredPackets = 0;
+    owedMs = 0;
+  };
 
   return {
     fed(nowMs) {
       unansweredSinceMs ??= nowMs;
       unansweredPackets++;
+      lastFedMs = nowMs;
     },
     delivered() {
-      unansweredSinceMs = null;
-      unansweredPackets = 0;
+      settle();
       deliveredAny = true;
     },
     reset() {
-      unansweredSinceMs = null;
-      unansweredPackets = 0;
+      settle();
       deliveredAny = false;
     },
     isStalled(nowMs) {
       const sinceCheckMs = nowMs - (lastCheckMs ?? nowMs);
       lastCheckMs = nowMs;
-      if (unansweredSinceMs === null) return false;
+      // At 60 packets a second five in six become no frame, so the last ones before a publisher's silence stay unanswered:
+      // the silence is not the decoder's.
+      if (unansweredSinceMs === null || lastFedMs === null || nowMs - lastFedMs > FED_WITHIN_MS) return false;
       // A check that comes late means that this process was held up; frames may wait unread, so that time does not count.
-      if (sinceCheckMs > 2 * checkEveryMs) unansweredSinceMs = Math.min(nowMs, unansweredSinceMs + sinceCheckMs - checkEveryMs);
-      return unansweredPackets >= minPackets && nowMs - unansweredSinceMs >= (deliveredAny ? timeoutMs : firstFrameTimeoutMs);
+      const countedMs = sinceCheckMs > 2 * checkEveryMs ? checkEveryMs : sinceCheckMs;
+      owedMs += Math.min(countedMs, nowMs - unansweredSinceMs);
+      return unansweredPackets >= minPackets && owedMs >= (deliveredAny ? timeoutMs : firstFrameTimeoutMs);
     },
   };
 }
