@@ -71,7 +71,7 @@ export type IngestEvent =
       /** Open sockets, publishing or not. */
       readonly connections: number;
       readonly rssBytes: number;
-      /** Connections refused since the start, by code. */
+      /** Connections refused and publishers ended since the start, by code; publishers that ended by themselves do not count. */
       readonly refusals: Readonly<Partial<Record<ErrorCode, number>>>;
     };
 

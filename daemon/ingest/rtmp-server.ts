@@ -35,8 +35,11 @@ export async function startRtmpServer(options: IngestOptions & { readonly onEven
   let lastTickMs = performance.now();
   const clock = () => clockMs + Math.min(performance.now() - lastTickMs, MAX_TICK_GAP_MS);
 
-  const refused = (code: ErrorCode, message: string, remote: string): void => {
+  const count = (code: ErrorCode): void => {
     refusals[code] = (refusals[code] ?? 0) + 1;
+  };
+  const refused = (code: ErrorCode, message: string, remote: string): void => {
+    count(code);
     refusalReports += 1;
     if (refusalReports <= limits.maxRefusalReportsPerSecond) onEvent({ type: "connection-refused", code, message, remote });
   };
@@ -75,6 +78,7 @@ export async function startRtmpServer(options: IngestOptions & { readonly onEven
           if (code !== "closed") refused(code, message, ended.remote);
           return;
         }
+        if (code !== "closed") count(code);
         publication.close();
         publishers.delete(publication.session.stream);
         onEvent({ type: "publisher-lost", ...publication.session, code, message });
