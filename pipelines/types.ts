@@ -140,8 +140,8 @@ export type Verdict =
   | { readonly kind: ScoredVerdictKind; readonly score: number; readonly frames: HorizonFrames; readonly coverage: number }
   | { readonly kind: "unscored"; readonly reason: UnscoredReason; readonly score: number | null };
 
-/** Reasons for frames that never became a score. *Discarded* is on purpose, *lost* is not. */
-export const DISCARD_REASONS = ["analysis-busy", "inference-overload", "sampling-reduced", "same-slot"] as const;
+/** Reasons for frames that never became a score. *Discarded* was decoded and then left out, *lost* never came. */
+export const DISCARD_REASONS = ["analysis-busy", "inference-overload", "sampling-reduced", "same-slot", "inference-unavailable", "detector-failed"] as const;
 export type DiscardReason = (typeof DISCARD_REASONS)[number];
 export const LOSS_REASONS = ["corrupt", "decoder-restart", "ingest-backlog"] as const;
 export type LossReason = (typeof LOSS_REASONS)[number];

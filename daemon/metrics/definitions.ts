@@ -38,8 +38,10 @@ export function defineInstruments(registry: Registry = new Registry()) {
 
     framesDecoded: counter("frames_decoded_total", "Frames that the decoder delivered for analysis.", "stream"),
     framesAnalysed: counter("frames_analysed_total", "Frames in which faces were looked for.", "stream"),
-    framesDiscarded: counter("frames_discarded_total", "Frames or crops left out on purpose.", "stream", "reason"),
+    framesDiscarded: counter("frames_discarded_total", "Frames or crops that were there and were left out.", "stream", "reason"),
     framesLost: counter("frames_lost_total", "Frames that should have come and did not; an estimate.", "stream", "reason"),
+    packetsDropped: counter("packets_dropped_total", "Encoded packets dropped on the way to analysis because its reader was too slow.", "stream"),
+    decoderStorms: counter("decoder_storms_total", "Times that the decoder was restarted too often and had to wait before the next try.", "stream"),
     decodeErrors: counter("decode_errors_total", "Errors that the decoder reported about the bitstream.", "stream"),
     discontinuities: counter("discontinuities_total", "Jumps of the publisher's timestamps that the media clock bridged.", "stream"),
     samplingRate: gauge("sampling_rate_frames_per_second", "Frames a second of each stream that are to be analysed; below 10 under overload."),
@@ -54,6 +56,7 @@ export function defineInstruments(registry: Registry = new Registry()) {
     inferenceQueue: gauge("inference_queue_crops", "Crops that wait for the inference process."),
     inferenceBatch: histogram("inference_batch_crops", "Crops in one batch of the backbone.", BATCH_CROPS),
     inferenceDuration: histogram("inference_duration_seconds", "Time of one batch through backbone and horizon.", INFERENCE_SECONDS),
+    inferenceFailures: counter("inference_failures_total", "Crops that inference answered with an error instead of taking them."),
     inferenceProvider: gauge("inference_provider_info", "Always 1; the execution provider in use. Absent while inference is down.", "provider"),
     modelInfo: gauge("model_info", "Always 1; the model in use. An untrained model gives no verdict and raises no alert.", "name", "kind", "trained", "sha256"),
 

@@ -44,6 +44,7 @@ export interface Metrics {
   samplingRate(framesPerSecond: number): void;
   inferenceQueue(crops: number): void;
   inferenceBatch(crops: number, seconds: number): void;
+  inferenceFailures(crops: number): void;
   /** null while inference is down. */
   provider(provider: string | null): void;
   model(model: Pick<ModelInfo, "name" | "kind" | "trained" | "sha256">): void;
@@ -101,6 +102,7 @@ export function createMetrics({ version, maxStreams }: MetricsOptions): Metrics 
       instruments.inferenceBatch.observe(crops);
       instruments.inferenceDuration.observe(seconds);
     },
+    inferenceFailures: (crops) => instruments.inferenceFailures.inc(crops),
     provider(provider) {
       instruments.inferenceProvider.reset();
       if (provider !== null) instruments.inferenceProvider.set({ provider }, 1);

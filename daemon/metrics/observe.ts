@@ -15,6 +15,8 @@ export type Observer = ReturnType<typeof createObserver>;
 
 export function createObserver(metrics: Metrics) {
   const restarts = new Map<string, (cause: (typeof RESTART_CAUSES)[number]) => void>();
+  /** Counts of a publisher's session begin at 0 with each one. */
+  const droppedBefore = new Map<string, { readonly sessionId: string; readonly packets: number }>();
   const decoderRestarts = metrics.restartsOf("decoder", DECODER_RESTART_CAUSES);
 
   return {
@@ -58,10 +60,16 @@ export function createObserver(metrics: Metrics) {
       metrics.ingestConnections(stats.connections);
       metrics.ingestRefusals(stats.refusals);
       metrics.componentMemory("ingest", stats.rssBytes);
+      for (const { stream, sessionId, droppedPackets } of stats.streams) {
+        const before = droppedBefore.get(stream);
+        metrics.stream(stream).packetsDropped(before?.sessionId === sessionId ? droppedPackets - before.packets : droppedPackets);
+        droppedBefore.set(stream, { sessionId, packets: droppedPackets });
+      }
     },
 
     inference(stats: InferenceReport): void {
       metrics.inferenceQueue(stats.queueDepth);
+      metrics.inferenceFailures(stats.failed);
       for (const [index, seconds] of stats.inferenceSeconds.entries()) metrics.inferenceBatch(stats.batchSizes[index] ?? 0, seconds);
       metrics.componentMemory("inference", stats.rssBytes);
     },

@@ -12,6 +12,8 @@ export interface StreamMetrics {
   framesAnalysed(count: number): void;
   framesDiscarded(reason: DiscardReason, count: number): void;
   framesLost(reason: LossReason, count: number): void;
+  packetsDropped(count: number): void;
+  decoderStorm(): void;
   decodeErrors(count: number): void;
   discontinuities(count: number): void;
   frameAge(seconds: number): void;
@@ -33,6 +35,8 @@ export function createStreamMetrics(instruments: Instruments, stream: string): S
   const counters = {
     decoded: instruments.framesDecoded,
     analysed: instruments.framesAnalysed,
+    packetsDropped: instruments.packetsDropped,
+    decoderStorms: instruments.decoderStorms,
     decodeErrors: instruments.decodeErrors,
     discontinuities: instruments.discontinuities,
     scores: instruments.scores,
@@ -61,6 +65,8 @@ export function createStreamMetrics(instruments: Instruments, stream: string): S
       framesAnalysed: (count) => counters.analysed.inc({ stream }, count),
       framesDiscarded: (reason, count) => instruments.framesDiscarded.inc({ stream, reason }, count),
       framesLost: (reason, count) => instruments.framesLost.inc({ stream, reason }, count),
+      packetsDropped: (count) => counters.packetsDropped.inc({ stream }, count),
+      decoderStorm: () => counters.decoderStorms.inc({ stream }),
       decodeErrors: (count) => counters.decodeErrors.inc({ stream }, count),
       discontinuities: (count) => counters.discontinuities.inc({ stream }, count),
       frameAge: (seconds) => instruments.frameAge.observe({ stream }, seconds),
