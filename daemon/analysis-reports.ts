@@ -16,7 +16,9 @@ export interface AnalysisReportTargets {
   readonly broadcast: (update: LiveUpdate) => void;
 }
 
+/** Reports of a stream that is over are dropped, but for its last counts and the ends of its tracks: they raced with its end. */
 export function takeAnalysisReport(report: AnalysisReport, { component, registry, alerts, metrics, observe, broadcast }: AnalysisReportTargets): void {
+  if (report.type !== "stats" && report.type !== "track-ended" && registry.isOver(report.stream)) return;
   switch (report.type) {
     case "picture":
       registry.setPicture(report.stream, report);

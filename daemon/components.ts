@@ -29,6 +29,10 @@ export class Components {
     this.#onChange({ name, state, restart: cause });
   }
 
+  stateOf(name: string): ComponentState["state"] | undefined {
+    return this.#all.get(name)?.state;
+  }
+
   all(): SystemStatus["components"] {
     return Object.fromEntries(this.#all);
   }

@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { AlertPage, Stream, StreamDetail, SystemStatus } from "./protocol.ts";
-import { type DaemonProcess, faceVideo, publish, type Publisher, runCli, startDaemonProcess } from "./testing/daemon-process.ts";
+import { type DaemonProcess, faceVideo, publish, type Publisher, publishWith, runCli, startCli, startDaemonProcess } from "./testing/daemon-process.ts";
 
 const FORGED_KEY = "forged-key-1";
 const OTHER_KEY = "other-key-12";
@@ -123,10 +123,18 @@ describe("one stream, end to end", () => {
     expect((await fetch(`${daemon.httpUrl}/readyz`)).status).toBe(200);
   });
 
-  test("a killed analysis process is back and its streams are analysed again", { timeout: 60_000 }, async () => {
+  test("a killed analysis process is back, its streams are scored again, and track ids go on", { timeout: 60_000 }, async () => {
+    const before = await until(stream, ({ tracks }) => tracks.length > 0);
+    const killedAt = Date.now();
     process.kill(daemon.childPid("analysis-0"), "SIGKILL");
     await until(system, ({ components }) => components["analysis-0"]?.restarts === 1 && components["analysis-0"].state === "ready");
-    await until(stream, ({ state, tracks }) => state === "live" && tracks.length > 0);
+    const { scores } = await until(
+      () => daemon.get<StreamDetail>("/api/v1/streams/demo-forged"),
+      (detail) => detail.scores.some(({ at }) => at > killedAt + 1_000),
+      30_000,
+    );
+    const oldIds = before.tracks.map(({ id }) => id);
+    expect(scores.at(-1)?.track).toBeGreaterThan(Math.max(...oldIds));
   });
 
   test("the stream key is in no log line", () => {
@@ -154,8 +162,70 @@ test("a firing alert survives kill -9 and is resolved as daemon-restarted by the
   expect(kept.alerts.find(({ id }) => id === alerts[0]?.id)).toMatchObject({ state: "resolved", resolution: "daemon-restarted" });
 });
 
+describe("streams of every kind beside each other", () => {
+  let daemon: DaemonProcess;
+  const names = ["silent", "sound", "faceless", "tiny", "huge"];
+  const publishers: Publisher[] = [];
+  const stream = async (name: string): Promise<Stream> => (await daemon.get<StreamDetail>(`/api/v1/streams/${name}`)).stream;
+  const show = (name: string, ...input: string[]): Publisher => {
+    const publisher = publishWith([...input, "-f", "flv", `${daemon.rtmpUrl}/${name}-key-123`]);
+    publishers.push(publisher);
+    return publisher;
+  };
+  const encode = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "20"];
+
+  beforeAll(async () => {
+    daemon = await startDaemonProcess({ streams: names.map((name) => ({ name, key: `${name}-key-123` })), rtmp: { port: 0, stallMs: 3_000 } });
+  });
+
+  afterAll(async () => {
+    await Promise.all(publishers.map((publisher) => publisher.close()));
+    await daemon[Symbol.asyncDispose]();
+  });
+
+  test("a publisher that falls silent is stalled without video, and live when it goes on", { timeout: 60_000 }, async () => {
+    const publisher = show("silent", "-re", "-stream_loop", "-1", "-i", await faceVideo(), "-c", "copy");
+    await until(() => stream("silent"), ({ state, tracks }) => state === "live" && tracks.length > 0);
+    publisher.process.kill("SIGSTOP");
+    const stalled = await until(() => stream("silent"), ({ state }) => state === "stalled");
+    expect(stalled).toMatchObject({ stateReason: { code: "publisher-stalled" }, verdict: { kind: "unscored", reason: "no-video" } });
+    publisher.process.kill("SIGCONT");
+    await until(() => stream("silent"), ({ state, tracks, analysedFps }) => state === "live" && tracks.length > 0 && analysedFps > 0);
+    await publisher.close();
+  });
+
+  test("sound alone is told as such", { timeout: 60_000 }, async () => {
+    const publisher = show("sound", "-re", "-f", "lavfi", "-i", "sine", "-c:a", "aac");
+    const seen = await until(() => stream("sound"), ({ stateReason }) => stateReason?.code === "no-video", 25_000);
+    expect(seen).toMatchObject({ state: "stalled", verdict: { kind: "unscored", reason: "no-video" } });
+    await publisher.close();
+  });
+
+  test("a picture without faces is live and unscored", { timeout: 60_000 }, async () => {
+    const publisher = show("faceless", "-re", "-f", "lavfi", "-i", "mandelbrot=size=640x360:rate=20", ...encode);
+    const seen = await until(() => stream("faceless"), ({ state, analysedFps }) => state === "live" && analysedFps > 0);
+    expect(seen).toMatchObject({ tracks: [], verdict: { kind: "unscored", reason: "no-face" } });
+    await until(() => stream("faceless"), ({ facelessSeconds }) => facelessSeconds > 0);
+    await publisher.close();
+  });
+
+  test("a picture too small to hold a face fails with its reason", { timeout: 60_000 }, async () => {
+    const publisher = show("tiny", "-re", "-f", "lavfi", "-i", "color=size=16x16:rate=20", ...encode);
+    const seen = await until(() => stream("tiny"), ({ state }) => state === "failed");
+    expect(seen.stateReason?.code).toBe("picture-size-refused");
+    await publisher.close();
+  });
+
+  test("a picture of 4096x4096 is scaled down and live", { timeout: 60_000 }, async () => {
+    const publisher = show("huge", "-re", "-f", "lavfi", "-i", "color=size=4096x4096:rate=2", ...encode);
+    const seen = await until(() => stream("huge"), ({ state, frames }) => state === "live" && frames.decoded > 0, 30_000);
+    expect(seen.publisher).toMatchObject({ widthPx: 4_096, heightPx: 4_096 });
+    await publisher.close();
+  });
+});
+
 describe("a start that cannot succeed", () => {
-  test("names a taken port within two seconds", { timeout: 30_000 }, async () => {
+  test("names a taken port", { timeout: 30_000 }, async () => {
     await using daemon = await startDaemonProcess({ streams });
     const { port } = new URL(daemon.httpUrl);
     const taken = await runCli(["start"], { TRUECAST_HTTP_PORT: port, TRUECAST_RTMP_PORT: "0", TRUECAST_DATA_DIR: `${daemon.dataDir}-2`, TRUECAST_INFERENCE_MODEL: "scripted" });
@@ -169,6 +239,21 @@ describe("a start that cannot succeed", () => {
     expect(outcome.code).toBe(1);
     expect(outcome.stderr.trim()).toBe("truecast: configuration: `rtmp.port` is 70000 but must be <= 65535 [config-invalid]");
     expect(outcome.seconds).toBeLessThan(2);
+  });
+
+  test("names a data folder that cannot be used", async () => {
+    const outcome = await runCli(["start"], { TRUECAST_DATA_DIR: "/dev/null/x" });
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr).toContain('dataDir is "/dev/null/x"');
+    expect(outcome.stderr).toContain("[config-invalid]");
+  });
+
+  test("ends at once when it is told to before it is through", { timeout: 30_000 }, async () => {
+    const { child, exited } = startCli(["start"], { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_DATA_DIR: "/tmp/truecast-e2e-early", TRUECAST_INFERENCE_MODEL: "scripted" });
+    // Its first log line comes before any child is started.
+    await new Promise((resolve) => child.stdout?.once("data", resolve));
+    child.kill("SIGTERM");
+    expect(await exited).toEqual([0, null]);
   });
 
   test("names a model that is not there", async () => {

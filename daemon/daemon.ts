@@ -28,8 +28,6 @@ import { version } from "./version.ts";
 
 const START_UNWIND_MS = 5_000;
 const RTMP_APP = "live";
-/** Tracks whose windows inference keeps at one time, for each stream that may be published. */
-const TRACKS_PER_STREAM = 8;
 
 export interface KeptSecret {
   readonly secret: string;
@@ -52,13 +50,15 @@ export function createLogger(level: string): Logger {
 }
 
 /**
- * @throws TruecastError when a part does not start: port-in-use, model-*, provider-unavailable, store-failed; what had
- * started by then is ended first.
+ * @throws TruecastError when a part does not start: port-in-use, model-*, provider-unavailable, store-failed; the signal's
+ * reason when it is aborted. What had started by then is ended first; a child that was just starting ends with this process.
  */
-export async function startDaemon(loaded: LoadedConfig, { log }: { readonly log: Logger }): Promise<Daemon> {
+export async function startDaemon(loaded: LoadedConfig, { log, signal }: { readonly log: Logger; readonly signal?: AbortSignal }): Promise<Daemon> {
   const cleanUp = new CleanUp(log);
+  const aborted = Promise.withResolvers<never>();
+  signal?.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
   try {
-    return await startParts(loaded, { log, cleanUp });
+    return await Promise.race([startParts(loaded, { log, cleanUp }), aborted.promise]);
   } catch (error) {
     await cleanUp.run(START_UNWIND_MS);
     throw error;
@@ -138,7 +138,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
       provider: config.inference.provider,
       threads: config.inference.threads || availableParallelism(),
       maxBatch: config.inference.maxBatch,
-      maxTracks: config.analysis.maxStreams * TRACKS_PER_STREAM,
+      maxTracks: config.analysis.maxStreams * config.faces.maxFaces,
       log,
       onState(state) {
         components.set("inference", componentState(state));
@@ -153,6 +153,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
         analysis.broadcast({ type: "sampling", divisor: sampling.divisor });
         registry.setSamplingFps(sampling.samplingFps);
         metrics.samplingRate(sampling.samplingFps);
+        broadcast(() => ({ type: "system", system: system() }));
       },
     }),
   );
@@ -177,6 +178,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
       onLost(lost) {
         for (const stream of lost) {
           alerts.endStream(stream);
+          registry.clearView(stream);
           registry.apply(stream, { kind: "decoder-recovering", reason: { code: "decoder-exited", message: "the analysis process ended and is started again" } });
         }
       },
@@ -195,7 +197,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
       app: RTMP_APP,
       streams,
       limits: { maxConnections: config.rtmp.maxConnections, maxPublishers: config.analysis.maxStreams, stallWarnMs: config.rtmp.stallMs, stallEndMs: config.rtmp.stallMs },
-      socketPathFor: (stream) => analysis.socketPathFor(stream),
+      socketPathFor: (stream) => analysis.socketPathFor(stream, registry.nextTrackId(stream)),
       onStream: (stream, event) => registry.apply(stream, event),
       onCodec: (stream, codec) => registry.setCodec(stream, codec),
       onStats(stats) {
@@ -254,7 +256,6 @@ async function startParts({ config, streams: configured, token: configuredToken 
         metrics: () => metrics.exposition(),
         readiness() {
           const reasons = components.notReady();
-          if (alerts.unstored > 0) reasons.push(`store: ${alerts.unstored} alert transitions are not committed yet`);
           return { ready: reasons.length === 0, reasons };
         },
       },
@@ -268,8 +269,15 @@ async function startParts({ config, streams: configured, token: configuredToken 
     }),
   );
 
+  let publishingBefore = 0;
   const ticking = setInterval(() => {
     registry.tick();
+    if (registry.publishing !== publishingBefore) {
+      publishingBefore = registry.publishing;
+      broadcast(() => ({ type: "system", system: system() }));
+    }
+    const storeState = alerts.unstored > 0 ? "down" : "ready";
+    if (components.stateOf("store") !== storeState) components.set("store", { state: storeState, message: storeState === "down" ? "alerts go out but cannot be committed" : null });
     observe.streams(registry.streams());
     const open = alerts.openAlerts();
     const firing = open.filter(({ state }) => state === "firing").length;

@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import type { IngestCommand, IngestEvent, IngestOptions, IngestToDaemon } from "./ingest/messages.ts";
 import type { StreamEvent } from "./streams/stream-life.ts";
-import { type ChildState, type RestartCause, startSupervisedChild } from "./supervision/supervised-child.ts";
+import { type ChildState, type RestartCause, startSupervisedChild, type SupervisedChild } from "./supervision/supervised-child.ts";
 
 type Stats = Extract<IngestEvent, { type: "stats" }>;
 type IngestReport = Exclude<IngestToDaemon, { type: "ready" | "failed" }>;
@@ -37,7 +37,9 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
   const sessions = new Map<string, string>();
   let port = options.port ?? 0;
 
-  const child = await startSupervisedChild<IngestOptions, IngestInfo, IngestCommand, IngestReport>({
+  // A publisher may be there before the start is through: until then its route waits.
+  let child: SupervisedChild<IngestInfo, IngestCommand> | undefined;
+  child = await startSupervisedChild<IngestOptions, IngestInfo, IngestCommand, IngestReport>({
     name: "ingest",
     entry: new URL("./ingest/ingest-process.ts", import.meta.url),
     // A restarted process must listen where publishers expect it, even if the first one chose its port.
@@ -55,9 +57,11 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
     log,
   });
 
+  for (const stream of sessions.keys()) route(stream);
+
   function route(stream: string): void {
     const sessionId = sessions.get(stream);
-    if (sessionId !== undefined) child.send({ type: "route", stream, sessionId, socketPath: options.socketPathFor(stream) });
+    if (sessionId !== undefined) child?.send({ type: "route", stream, sessionId, socketPath: options.socketPathFor(stream) });
   }
 
   function take(message: IngestReport): void {
@@ -106,7 +110,8 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
     }
   }
 
-  const close = (): Promise<void> => child.close();
+  const started = child;
+  const close = (): Promise<void> => started.close();
   return {
     get port() {
       return port;

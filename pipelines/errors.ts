@@ -39,6 +39,7 @@ export const ERROR_CODES = {
   "unauthorized": "A token is required.",
   "forbidden": "The Origin or Host of the request is not allowed.",
   "store-failed": "The alert store could not commit.",
+  "interrupted": "The command was ended by a signal before it was done.",
   "internal": "A defect in Truecast.",
 } as const;
 

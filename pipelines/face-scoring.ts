@@ -128,7 +128,7 @@ export class FaceScoring {
         // A recording must not lose a crop in silence; a live stream says `inference-unavailable` and goes on.
         this.#failure ??= error;
         if (errorCodeOf(error) === "inference-unavailable") this.#inferenceReady = false;
-        onDiscarded("inference-overload");
+        onDiscarded("inference-unavailable");
       },
     );
     const settled = scoring.finally(() => entry.inFlight.delete(settled));

@@ -132,6 +132,7 @@ export const UNSCORED_REASONS = [
   "decoder-recovering",
   "no-video",
   "offline",
+  "analysis-stalled",
 ] as const;
 export type UnscoredReason = (typeof UNSCORED_REASONS)[number];
 

@@ -21,8 +21,11 @@ export interface AnalysisPoolOptions {
 }
 
 export interface AnalysisPool extends AsyncDisposable {
-  /** Unix socket of the process that owns the stream; assigns one at first. */
-  socketPathFor(stream: string): string;
+  /**
+   * Unix socket of the process that owns the stream; assigns one at first, and tells it where track ids go on. That word
+   * travels ahead of the publisher's bytes; should it ever come late, ids begin at 1 again.
+   */
+  socketPathFor(stream: string, firstTrackId: number): string;
   /** Ends the stream's tracks and frees its place. */
   forget(stream: string): void;
   broadcast(command: AnalysisCommand): void;
@@ -64,13 +67,14 @@ export async function startAnalysisPool(options: AnalysisPoolOptions): Promise<A
   }
 
   return {
-    socketPathFor(stream) {
+    socketPathFor(stream, firstTrackId) {
       let owner = owners.get(stream);
       if (owner === undefined) {
         const loads = children.map((_, worker) => streamsOf(worker).length);
         owner = loads.indexOf(Math.min(...loads));
         owners.set(stream, owner);
       }
+      children[owner]?.send({ type: "expect", stream, firstTrackId });
       return socketPath(owner);
     },
     forget(stream) {

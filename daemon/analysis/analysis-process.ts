@@ -24,6 +24,7 @@ runChild<AnalysisOptions, AnalysisInfo, AnalysisCommand>(async (options) => {
     if (!closing) sendToDaemon(message);
   };
   const streams = new Map<string, StreamAnalysis>();
+  const firstTrackIds = new Map<string, number>();
   let { samplingDivisor, watched } = options;
 
   const detector = await startFaceApiDetector({ log });
@@ -36,7 +37,7 @@ runChild<AnalysisOptions, AnalysisInfo, AnalysisCommand>(async (options) => {
         detector,
         inputSizePx: options.model.inputSizePx,
         cropMargin: options.model.cropMargin,
-        options: { maxFaces: options.faces.maxFaces, minFacePx: options.faces.minFacePx, keepMissingMs: options.faces.facelessAfterMs },
+        options: { firstId: firstTrackIds.get(stream) ?? 1, maxFaces: options.faces.maxFaces, minFacePx: options.faces.minFacePx, keepMissingMs: options.faces.facelessAfterMs },
       });
       analysis = new StreamAnalysis({ stream, model: options.model, faces, scorer, ...options.decode, report, log });
       analysis.samplingDivisor = samplingDivisor;
@@ -62,9 +63,13 @@ runChild<AnalysisOptions, AnalysisInfo, AnalysisCommand>(async (options) => {
     info: { pid: process.pid },
     onCommand(command) {
       switch (command.type) {
+        case "expect":
+          firstTrackIds.set(command.stream, command.firstTrackId);
+          return;
         case "forget": {
           const analysis = streams.get(command.stream);
           streams.delete(command.stream);
+          firstTrackIds.delete(command.stream);
           if (analysis) analysis.close().catch((error: unknown) => log.error({ err: error, stream: command.stream }, "a stream did not close cleanly"));
           return;
         }

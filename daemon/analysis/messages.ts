@@ -19,6 +19,8 @@ export interface AnalysisInfo {
 }
 
 export type AnalysisCommand =
+  /** A publisher of the stream is about to be routed here; should its analysis begin anew, tracks are numbered from there. */
+  | { readonly type: "expect"; readonly stream: string; readonly firstTrackId: number }
   /** The stream is over: end its tracks, forget its state. */
   | { readonly type: "forget"; readonly stream: string }
   | { readonly type: "sampling"; readonly divisor: number }

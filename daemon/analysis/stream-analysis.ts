@@ -22,6 +22,7 @@ export interface StreamAnalysisOptions {
 const VIEW_EVERY_MS = 250;
 const THUMBNAIL_WATCHED_EVERY_MS = 500;
 const THUMBNAIL_UNWATCHED_EVERY_MS = 5_000;
+const FLOW_GAP_MS = 1_000;
 const FAILURE_LOG_EVERY_MS = 10_000;
 const THUMBNAIL_WIDTH_PX = 480;
 
@@ -37,6 +38,7 @@ export class StreamAnalysis {
   /** Wall clock minus media clock at the newest frame: turns PTS into times people read. */
   #wallOffsetMs = 0;
   #flowing = false;
+  #lastFrameMs = Number.NEGATIVE_INFINITY;
   #frameSize = { widthPx: 1, heightPx: 1 };
   #lastViewMs = Number.NEGATIVE_INFINITY;
   #lastThumbnailMs = Number.NEGATIVE_INFINITY;
@@ -103,6 +105,9 @@ export class StreamAnalysis {
   #takeFrame(frame: Frame): void {
     this.#counts.decoded++;
     this.#wallOffsetMs = Date.now() - frame.ptsMs;
+    // After a pause the daemon may have called the stream stalled: it must hear that frames come again.
+    if (frame.decodedAtMs - this.#lastFrameMs > FLOW_GAP_MS) this.#flowing = false;
+    this.#lastFrameMs = frame.decodedAtMs;
     if (!this.#flowing) {
       this.#flowing = true;
       this.#options.report({ type: "frames-flow", stream: this.#options.stream });
@@ -200,7 +205,7 @@ export class StreamAnalysis {
 
   /** A detector that is down fails ten frames a second: one line tells it, the count tells how many. */
   #analysisFailed(error: unknown): void {
-    this.#discarded("analysis-busy");
+    this.#discarded("detector-failed");
     const nowMs = performance.now();
     if (nowMs - this.#lastFailureLoggedMs < FAILURE_LOG_EVERY_MS) return;
     this.#lastFailureLoggedMs = nowMs;

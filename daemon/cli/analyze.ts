@@ -20,7 +20,7 @@ export async function analyze(input: string, options: AnalyzeOptions): Promise<v
   const log = pino({ level: "error" }, pino.destination(2));
   await using stack = new AsyncDisposableStack();
   const abort = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => abort.abort());
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => abort.abort(new TruecastError("interrupted", `${input}: ended by ${signal}`)));
 
   // The input first: a wrong file name must not wait for a model to load.
   const recording = stack.use(await openRecording(input, { signal: abort.signal }));

@@ -9,11 +9,22 @@ export async function start({ config: file }: { readonly config?: string }): Pro
   const loaded = loadConfig({ file, environment: process.env });
   const log = createLogger(loaded.config.log.level);
   const ending = endSignal();
-  const daemon = await startDaemon(loaded, { log });
+  const abort = new AbortController();
+  void ending.then((signal) => abort.abort(signal));
+  let daemon: Daemon;
+  try {
+    daemon = await startDaemon(loaded, { log, signal: abort.signal });
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+    log.info({ signal: abort.signal.reason as unknown }, "ended before the start was through");
+    process.exit(0);
+  }
   announce(daemon);
   const signal = await ending;
   log.info({ signal }, "ending");
-  process.exitCode = (await daemon.close(SHUTDOWN_DEADLINE_MS)).length === 0 ? 0 : 1;
+  const unfinished = await daemon.close(SHUTDOWN_DEADLINE_MS);
+  // What did not end in time must not keep the process alive.
+  process.exit(unfinished.length === 0 ? 0 : 1);
 }
 
 /** Resolves at the first SIGINT, SIGTERM or SIGHUP; a second one changes nothing, for the end has its own deadline. */

@@ -47,6 +47,42 @@ test("a verdict is never kept past its stream: reconnecting is offline, stalled 
   expect(registry.stream("studio")).toMatchObject({ state: "reconnecting", verdict: { reason: "offline" }, tracks: [] });
 });
 
+test("a stalled stream without video has no video, one whose decoder recovers says that", () => {
+  const { registry } = create();
+  live(registry);
+  registry.apply("studio", { kind: "stalled", sessionId: "s1", reason: { code: "no-video", message: "sound alone" } });
+  expect(registry.stream("studio")?.verdict).toMatchObject({ reason: "no-video" });
+  registry.apply("studio", { kind: "frame" });
+  registry.apply("studio", { kind: "decoder-recovering", reason: { code: "decoder-stalled", message: "no frames" } });
+  expect(registry.stream("studio")?.verdict).toMatchObject({ reason: "decoder-recovering" });
+});
+
+test("a verdict that nothing renews for two seconds is unscored, and one change is told", () => {
+  const { registry, clock, changed } = create();
+  live(registry);
+  clock.nowMs = 2_000;
+  registry.tick();
+  expect(registry.stream("studio")?.verdict).toEqual(manipulated);
+  clock.nowMs = 2_001;
+  changed.length = 0;
+  registry.tick();
+  registry.tick();
+  expect(registry.stream("studio")).toMatchObject({ verdict: { kind: "unscored", reason: "analysis-stalled" }, tracks: [{ verdict: { kind: "unscored", reason: "analysis-stalled" } }] });
+  expect(changed).toEqual(["studio"]);
+  registry.setView("studio", { verdict: manipulated, faces: [face] });
+  expect(registry.stream("studio")?.verdict).toEqual(manipulated);
+});
+
+test("track ids go on past those seen, also when the analysis begins anew", () => {
+  const { registry } = create();
+  expect(registry.nextTrackId("studio")).toBe(1);
+  live(registry);
+  registry.addScore("studio", { trackId: 7, ptsMs: 0, score: { frames: 100, score: 0.5, coverage: 1 }, frameAgeMs: 1 });
+  registry.clearView("studio");
+  expect(registry.nextTrackId("studio")).toBe(8);
+  expect(registry.stream("studio")).toMatchObject({ tracks: [], verdict: { reason: "no-face" } });
+});
+
 test("the end of the grace time ends the stream once", () => {
   const { registry, clock, over } = create();
   live(registry);

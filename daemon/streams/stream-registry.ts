@@ -8,6 +8,8 @@ import { isOver, nextLife, type StreamEvent, type StreamLife } from "./stream-li
 const HISTORY_MS = 600_000;
 const HISTORY_MAX_POINTS = 600 * 8;
 const FPS_SPAN_SECONDS = 5;
+/** Views come four times a second while frames are analysed. */
+const VIEW_MAX_AGE_MS = 2_000;
 
 export interface StreamRegistryOptions {
   readonly names: readonly string[];
@@ -20,6 +22,8 @@ export interface StreamRegistryOptions {
   readonly wallMs?: () => number;
 }
 
+const NO_FACE: Verdict = { kind: "unscored", reason: "no-face", score: null };
+
 interface Entry {
   readonly name: string;
   life: StreamLife;
@@ -29,6 +33,11 @@ interface Entry {
   bitrateKbps: number | null;
   faces: readonly FaceReport[];
   verdict: Verdict;
+  /** When the faces were last reported, monotonic; what is older than VIEW_MAX_AGE_MS speaks for nothing. */
+  viewAtMs: number;
+  viewStale: boolean;
+  /** Highest track id so far: a later analysis of the stream goes on counting from there. */
+  lastTrackId: number;
   frameAgeMs: number | null;
   frames: { decoded: number; discarded: number; lost: number };
   analysedPerSecond: number[];
@@ -70,7 +79,11 @@ export class StreamRegistry {
     if (life === before) return;
     entry.life = life;
     if (life.kind !== before.kind) entry.stateSince = this.#options.wallMs();
-    if (life.kind === "live" && before.kind !== "live") entry.lastFaceAtMs = this.#options.nowMs();
+    if (life.kind === "live" && before.kind !== "live") {
+      entry.lastFaceAtMs = this.#options.nowMs();
+      entry.viewAtMs = this.#options.nowMs();
+      entry.viewStale = false;
+    }
     if (isOver(life) && !isOver(before)) {
       this.#forget(entry);
       this.#options.onOver(name);
@@ -78,9 +91,34 @@ export class StreamRegistry {
     this.#options.onChange(name);
   }
 
-  /** Once a second: grace times run out. */
+  /** Once a second: grace times run out, and verdicts that nothing renews end. */
   tick(): void {
-    for (const name of this.#entries.keys()) this.apply(name, { kind: "tick" });
+    for (const [name, entry] of this.#entries) {
+      this.apply(name, { kind: "tick" });
+      const stale = entry.life.kind === "live" && this.#options.nowMs() - entry.viewAtMs > VIEW_MAX_AGE_MS;
+      if (stale === entry.viewStale) continue;
+      entry.viewStale = stale;
+      this.#options.onChange(name);
+    }
+  }
+
+  /** The analysis of the stream was lost, and with it what it said of its faces. */
+  clearView(name: string): void {
+    this.#update(name, (entry) => {
+      entry.faces = [];
+      entry.verdict = NO_FACE;
+    });
+  }
+
+  /** True when nobody publishes and nobody is waited for: late reports of the stream mean nothing. */
+  isOver(name: string): boolean {
+    const entry = this.#entries.get(name);
+    return entry === undefined || isOver(entry.life);
+  }
+
+  /** The first id that a new analysis of the stream may give. */
+  nextTrackId(name: string): number {
+    return (this.#entries.get(name)?.lastTrackId ?? 0) + 1;
   }
 
   setCodec(name: string, videoCodec: string | null): void {
@@ -108,6 +146,9 @@ export class StreamRegistry {
     this.#update(name, (entry) => {
       entry.faces = view.faces;
       entry.verdict = view.verdict;
+      entry.viewAtMs = this.#options.nowMs();
+      entry.viewStale = false;
+      for (const { trackId } of view.faces) entry.lastTrackId = Math.max(entry.lastTrackId, trackId);
       if (view.faces.length > 0) entry.lastFaceAtMs = this.#options.nowMs();
     });
   }
@@ -123,6 +164,7 @@ export class StreamRegistry {
     const { frames, score, coverage } = report.score;
     const point: ScorePoint = { at: this.#options.wallMs(), ptsMs: report.ptsMs, track: report.trackId, frames, score, coverage };
     entry.frameAgeMs = report.frameAgeMs;
+    entry.lastTrackId = Math.max(entry.lastTrackId, report.trackId);
     entry.scores.push(point);
     const oldest = point.at - HISTORY_MS;
     let expired = Math.max(0, entry.scores.length - HISTORY_MAX_POINTS);
@@ -169,6 +211,8 @@ export class StreamRegistry {
     const { life } = entry;
     const session = "session" in life ? life.session : null;
     const seen = life.kind === "live" || life.kind === "stalled";
+    const unscored = unscoredReason(life) ?? (entry.viewStale ? "analysis-stalled" : null);
+    const shown = (verdict: Verdict): Verdict => (unscored === null ? verdict : { kind: "unscored", reason: unscored, score: null });
     const fps = entry.analysedPerSecond;
     return {
       name: entry.name,
@@ -183,8 +227,8 @@ export class StreamRegistry {
         connectedAt: session.connectedAt,
         bitrateKbps: entry.bitrateKbps,
       },
-      verdict: verdictFor(life, entry.verdict),
-      tracks: seen ? entry.faces.map(({ trackId, box, verdict, firstSeenAt, lastSeenAt }) => ({ id: trackId, box, verdict: life.kind === "live" ? verdict : verdictFor(life, verdict), firstSeenAt, lastSeenAt })) : [],
+      verdict: shown(entry.verdict),
+      tracks: seen ? entry.faces.map(({ trackId, box, verdict, firstSeenAt, lastSeenAt }) => ({ id: trackId, box, verdict: shown(verdict), firstSeenAt, lastSeenAt })) : [],
       analysedFps: life.kind === "live" && fps.length > 0 ? fps.reduce((total, count) => total + count, 0) / fps.length : 0,
       samplingFps: this.#samplingFps,
       frameAgeMs: life.kind === "live" ? entry.frameAgeMs : null,
@@ -217,7 +261,10 @@ export class StreamRegistry {
       picture: null,
       bitrateKbps: null,
       faces: [],
-      verdict: { kind: "unscored", reason: "no-face", score: null },
+      verdict: NO_FACE,
+      viewAtMs: this.#options.nowMs(),
+      viewStale: false,
+      lastTrackId: 0,
       frameAgeMs: null,
       frames: { decoded: 0, discarded: 0, lost: 0 },
       analysedPerSecond: [],
@@ -230,17 +277,12 @@ export class StreamRegistry {
 }
 
 /** Only a live stream has a verdict of its faces; any other state is a reason of its own. */
-function verdictFor(life: StreamLife, verdict: Verdict): Verdict {
-  const reason = unscoredReason(life);
-  return reason === null ? verdict : { kind: "unscored", reason, score: null };
-}
-
 function unscoredReason(life: StreamLife): UnscoredReason | null {
   switch (life.kind) {
     case "live":
       return null;
     case "stalled":
-      return life.reason.code === "publisher-stalled" ? "no-video" : "decoder-recovering";
+      return life.reason.code === "publisher-stalled" || life.reason.code === "no-video" ? "no-video" : "decoder-recovering";
     case "starting":
       return "no-video";
     case "failed":

@@ -56,7 +56,7 @@ export interface SupervisedChild<Info, In> extends AsyncDisposable {
  */
 const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: "1048576" };
 
-const DEFAULTS = { readyTimeoutMs: 30_000, heartbeatTimeoutMs: 15_000, closeTimeoutMs: 5_000 };
+const DEFAULTS = { readyTimeoutMs: 30_000, heartbeatTimeoutMs: 15_000, closeTimeoutMs: 2_000 };
 const BACK_OFF = { firstMs: 200, maxMs: 10_000, healthyAfterMs: 10_000 };
 
 /**
@@ -83,13 +83,40 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
     options.onState?.(next);
   };
 
+  const ended = (cause: RestartCause, message: string, startedAt: number, failure?: TruecastError): void => {
+    if (closing) return;
+    if (!firstSettled) {
+      firstSettled = true;
+      setState({ kind: "closed" });
+      first.reject(failure ?? new TruecastError("internal", message));
+      return;
+    }
+    restarts++;
+    options.onRestart?.(cause);
+    const delayMs = backOff.next(performance.now() - startedAt);
+    log.error({ component: name, cause, delayMs }, `${message}; starting it again`);
+    setState({ kind: "down", cause, message });
+    restartTimer = setTimeout(launch, delayMs);
+  };
+
   const launch = (): void => {
     const startedAt = performance.now();
     let failure: TruecastError | undefined;
     let killCause: RestartCause | undefined;
     setState({ kind: "starting" });
-    const launched = fork(fileURLToPath(options.entry), [], { serialization: "advanced", execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...ALLOCATOR } });
+    let launched: ChildProcess;
+    try {
+      launched = fork(fileURLToPath(options.entry), [], { serialization: "advanced", execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...ALLOCATOR } });
+    } catch (error) {
+      ended("start-failed", `${name} could not be started: ${messageOf(error)}`, startedAt);
+      return;
+    }
     child = launched;
+    if (launched.pid === undefined) {
+      // No process, no `exit`: the system is out of processes or descriptors, which may pass.
+      launched.once("error", (error) => ended("start-failed", `${name} could not be started: ${messageOf(error)}`, startedAt));
+      return;
+    }
     const readyTimer = setTimeout(() => {
       killCause = "start-failed";
       failure = new TruecastError("internal", `${name} was not ready within ${limits.readyTimeoutMs} ms`);
@@ -126,21 +153,8 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
     launched.once("exit", (code, signal) => {
       clearTimeout(readyTimer);
       clearTimeout(heartbeatTimer);
-      if (closing) return;
       const cause: RestartCause = killCause ?? (failure ? "start-failed" : signal ? "signal" : "exit");
-      const message = failure?.message ?? `${name} ended with ${signal ? `signal ${signal}` : `exit code ${code}`}`;
-      if (!firstSettled) {
-        firstSettled = true;
-        setState({ kind: "closed" });
-        first.reject(failure ?? new TruecastError("internal", message));
-        return;
-      }
-      restarts++;
-      options.onRestart?.(cause);
-      const delayMs = backOff.next(performance.now() - startedAt);
-      log.error({ component: name, cause, code, signal, delayMs }, `${message}; starting it again`);
-      setState({ kind: "down", cause, message });
-      restartTimer = setTimeout(launch, delayMs);
+      ended(cause, failure?.message ?? `${name} ended with ${signal ? `signal ${signal}` : `exit code ${code}`}`, startedAt, failure);
     });
     launched.send({ type: "init", options: options.init() } satisfies ControlMessage<Init>);
   };
@@ -152,7 +166,7 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
     clearTimeout(restartTimer);
     clearTimeout(heartbeatTimer);
     const last = child;
-    if (last && last.exitCode === null && last.signalCode === null) {
+    if (last?.pid !== undefined && last.exitCode === null && last.signalCode === null) {
       const exited = once(last, "exit");
       if (last.connected) last.send({ type: "close" } satisfies ControlMessage<Init>);
       const killTimer = setTimeout(() => last.kill("SIGKILL"), limits.closeTimeoutMs);
@@ -179,6 +193,10 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function isReady<Info>(message: { readonly type: string }): message is { type: "ready"; info: Info } {

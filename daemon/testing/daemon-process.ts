@@ -79,6 +79,12 @@ export async function startDaemonProcess(config: Record<string, unknown> & { rea
   };
 }
 
+/** Starts the command line; for what must happen while it runs. */
+export function startCli(args: readonly string[], environment: Record<string, string> = {}): { readonly child: ChildProcess; readonly exited: Promise<[number | null, NodeJS.Signals | null]> } {
+  const child = spawn(process.execPath, [join(root, "daemon/cli/main.ts"), ...args], { env: { ...process.env, ...environment }, stdio: ["ignore", "pipe", "ignore"] });
+  return { child, exited: once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]> };
+}
+
 /** Runs the command line to its end. */
 export async function runCli(args: readonly string[], environment: Record<string, string> = {}): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string; readonly seconds: number }> {
   const startedAt = performance.now();
@@ -110,7 +116,12 @@ export interface Publisher extends AsyncDisposable {
 
 /** Publishes a file in a loop, in real time. */
 export function publish(file: string, url: string): Publisher {
-  const child = spawn("ffmpeg", ["-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", file, "-c", "copy", "-f", "flv", url], { stdio: "ignore" });
+  return publishWith(["-re", "-stream_loop", "-1", "-i", file, "-c", "copy", "-f", "flv", url]);
+}
+
+/** A real ffmpeg with these arguments. */
+export function publishWith(args: readonly string[]): Publisher {
+  const child = spawn("ffmpeg", ["-nostdin", "-v", "error", ...args], { stdio: "ignore" });
   const exited = once(child, "exit");
   const close = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");

@@ -7,6 +7,8 @@ import type { DetectionScope, SearchScale } from "./detection-scope.ts";
 import { isSceneCut, sceneSignature, type SceneSignature } from "./scene-cut.ts";
 
 export interface TrackerOptions {
+  /** Id of the first track; the others count on from it. */
+  readonly firstId: number;
   /** Faces followed at a time; the biggest are. */
   readonly maxFaces: number;
   /** A face that is not seen is waited for this long, in media time. */
@@ -25,6 +27,7 @@ export interface TrackerOptions {
 }
 
 export const DEFAULT_TRACKER_OPTIONS: TrackerOptions = {
+  firstId: 1,
   maxFaces: 8,
   keepMissingMs: 2_000,
   refreshIntervalMs: 500,
@@ -94,7 +97,7 @@ export interface Tracker {
 export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker {
   const options = { ...DEFAULT_TRACKER_OPTIONS, ...overrides };
   let tracks: Track[] = [];
-  let nextId = 1;
+  let nextId = options.firstId;
   let scene: SceneSignature | null = null;
   let lastPtsMs = Number.NEGATIVE_INFINITY;
   let refreshedAtMs = Number.NEGATIVE_INFINITY;
