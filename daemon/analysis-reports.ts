@@ -31,6 +31,7 @@ export function takeAnalysisReport(report: AnalysisReport, { component, registry
       registry.apply(report.stream, { kind: "decoder-recovering", reason: report.reason });
       return;
     case "decoder-failed":
+      if (report.reason.code === "decoder-storm") metrics.stream(report.stream).decoderStorm();
       registry.apply(report.stream, { kind: "decoder-failed", reason: report.reason });
       return;
     case "score": {
