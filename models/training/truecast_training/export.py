@@ -3,8 +3,9 @@
 import hashlib
 import inspect
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,30 @@ from .networks import (
 OPSET = 17
 WINDOW, HOP = HORIZON_FRAMES, 10
 GRAPHS = ("backbone", "projection", "horizon")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a manifest says of weights that were trained."""
+
+    #: Whether the weights tell forged from genuine well enough to raise alerts; never true without `accuracy`.
+    trained: bool
+    #: How and on what, in a sentence or two.
+    training: str
+    #: Measured figures by name.
+    accuracy: Optional[Dict[str, float]] = None
+    temperature: float = 1.0
+    bias: float = 0.0
+    bands: Optional[Dict[str, float]] = None
+    licence: str = "Apache-2.0"
+    build: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        if self.trained and not self.accuracy:
+            raise ValueError("a model that is called trained must say how accurate it was measured to be")
+
+
+UNTRAINED_BANDS = {"uncertain": 0.35, "suspicious": 0.6, "manipulated": 0.8, "hysteresis": 0.05}
 
 
 class BackboneGraph(nn.Module):
@@ -89,15 +114,15 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def manifest_of(model: FaceSequenceClassifier, spec: ModelSpec, out: Path) -> Dict[str, Any]:
-    return {
+def manifest_of(model: FaceSequenceClassifier, spec: ModelSpec, out: Path, training: Training) -> Dict[str, Any]:
+    manifest = {
         "name": spec.name,
         "kind": "cnn-lstm",
         "description": spec.description,
-        "licence": "Apache-2.0",
-        "trained": False,
-        "training": "Not trained: seeded random weights with calibrated batch norms. Its scores mean nothing.",
-        "accuracy": None,
+        "licence": training.licence,
+        "trained": training.trained,
+        "training": training.training,
+        "accuracy": training.accuracy,
         "input": {"sizePx": spec.size_px, "colorOrder": "RGB", "normalization": "in-graph", "cropMargin": 1.3},
         "sampleRateHz": 10,
         "window": WINDOW,
@@ -106,20 +131,33 @@ def manifest_of(model: FaceSequenceClassifier, spec: ModelSpec, out: Path) -> Di
         "hiddenSize": spec.hidden_size,
         "macsPerCrop": macs_of(model, spec.size_px),
         "classes": ["authentic", "manipulated"],
-        "calibration": {"temperature": 1, "bias": 0},
-        "bands": {"uncertain": 0.35, "suspicious": 0.6, "manipulated": 0.8, "hysteresis": 0.05},
+        "calibration": {"temperature": training.temperature, "bias": training.bias},
+        "bands": training.bands or UNTRAINED_BANDS,
         "graphs": {name: {"file": f"{name}.onnx", "sha256": sha256_of(out / f"{name}.onnx")} for name in GRAPHS},
-        "build": f"PYTHONPATH=models/training python3 -m truecast_training export --model {spec.name} --out models/{spec.name}",
     }
+    if training.build is not None:
+        manifest["build"] = training.build
+    return manifest
+
+
+def export_model(model: FaceSequenceClassifier, spec: ModelSpec, out: Path, training: Training) -> None:
+    """Writes the whole folder; the manifest last, so that a broken export never looks complete."""
+    out.mkdir(parents=True, exist_ok=True)
+    export_graphs(model, spec, out)
+    (out / "manifest.json").write_text(json.dumps(manifest_of(model, spec, out, training), indent=2) + "\n", encoding="utf-8")
 
 
 def export_folder(name: str, out: Path) -> FaceSequenceClassifier:
-    """Writes the whole folder; the manifest last, so that a broken export never looks complete."""
-    spec = spec_of(name)
-    out.mkdir(parents=True, exist_ok=True)
+    """The network with seeded random weights, untrained."""
     model = untrained_model(name)
-    export_graphs(model, spec, out)
-    (out / "manifest.json").write_text(json.dumps(manifest_of(model, spec, out), indent=2) + "\n", encoding="utf-8")
+    training = Training(
+        trained=False,
+        training="Not trained: seeded random weights with calibrated batch norms. Its scores mean nothing.",
+        temperature=1,
+        bias=0,
+        build=f"PYTHONPATH=models/training python3 -m truecast_training export --model {name} --out models/{name}",
+    )
+    export_model(model, spec_of(name), out, training)
     return model
 
 
