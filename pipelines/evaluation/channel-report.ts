@@ -52,9 +52,12 @@ export interface TypeReport {
   readonly medianScore: number | null;
   /** Share of the scored clips at or above the model's threshold: caught fakes, or false alarms. */
   readonly shareFlagged: number | null;
-  /** Fakes of this type against all genuine clips; null for genuine types. */
+  /** Fakes of this type against all genuine clips; null for genuine types. No interval under five groups. */
   readonly area: Figure | null;
 }
+
+/** Drawn from fewer people or scenes, an interval would only show how the genuine clips vary, and look narrow. */
+const MIN_GROUPS_OF_TYPE = 5;
 
 /** One row of the shape of the paper's Table 1. */
 export interface HorizonReport {
@@ -135,7 +138,8 @@ function reportTypes(clips: readonly EvaluatedClip[], threshold: number, bootstr
     const judged = judgedClips(members);
     const scores = judged.map(({ score }) => score);
     const against = [...genuine, ...judged];
-    const interval = label === "fake" ? (groupBootstrap(against, (drawn) => [areaUnderCurve(drawn)], bootstrap)[0] ?? null) : null;
+    const groups = new Set(judged.map(({ group }) => group)).size;
+    const interval = label === "fake" && groups >= MIN_GROUPS_OF_TYPE ? (groupBootstrap(against, (drawn) => [areaUnderCurve(drawn)], bootstrap)[0] ?? null) : null;
     return [
       {
         type,

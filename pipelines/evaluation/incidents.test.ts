@@ -30,6 +30,8 @@ test("incidents are counted on genuine faces and set against the time they were 
   expect(found.inForce.perFaceHour).toBeCloseTo(2, 2);
   expect(found.sweep.find(({ threshold }) => threshold === 0.9)).toMatchObject({ incidents: 1 });
   expect(found.sweep.find(({ threshold }) => threshold === 0.95)).toMatchObject({ incidents: 0, fakesAlerted: 0 });
+  expect(found.genuineScores).toBe(3_591);
+  expect(found.inForce.genuineScoresAbove).toBeCloseTo(6 / 3_591, 12);
   expect(found.fakeTracksLongEnough).toBe(2);
 });
 

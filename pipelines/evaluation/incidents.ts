@@ -1,4 +1,5 @@
 /** False alarms as people meet them: incidents of the alert rule per hour of a face on screen. */
+import { DEFAULT_MIN_COVERAGE } from "../verdict/track-verdict.ts";
 import { type EvaluatedClip, faceMsOf, type TrackScore } from "./scored-clip.ts";
 
 /** The daemon's alert rule for one face: takes its scores in order and says whether an alert begins to fire with this one. */
@@ -17,6 +18,8 @@ export interface IncidentCount {
   readonly perFaceHour: number | null;
   /** Upper end of the 95% interval of the rate (Poisson, exact, one-sided); per hour in which an alert was possible. */
   readonly upperPerAlertableHour: number | null;
+  /** Share of the genuine faces' full-horizon scores at or above the threshold; null without such scores. Says more than no incident in too short a time. */
+  readonly genuineScoresAbove: number | null;
   /** Share of the fakes' faces, followed for long enough, for which an alert fired; null without such faces. */
   readonly fakesAlerted: number | null;
 }
@@ -30,6 +33,7 @@ export interface IncidentReport {
   /** The part of them in which an alert could have fired at all; short clips give none. */
   readonly alertableHours: number;
   readonly genuineTracks: number;
+  readonly genuineScores: number;
   readonly fakeTracksLongEnough: number;
 }
 
@@ -42,6 +46,7 @@ export function countIncidents(clips: readonly EvaluatedClip[], threshold: numbe
   const forged = tracksOf("fake").filter((track) => faceMsOf(track) > rule.earliestAlertMs);
   const faceHours = genuine.reduce((sum, track) => sum + faceMsOf(track), 0) / MS_PER_HOUR;
   const alertableHours = genuine.reduce((sum, track) => sum + Math.max(0, faceMsOf(track) - rule.earliestAlertMs), 0) / MS_PER_HOUR;
+  const fullScores = genuine.flatMap(({ scores }) => scores.filter(({ frames, coverage }) => frames === 100 && coverage >= DEFAULT_MIN_COVERAGE));
   const firings = (scores: readonly TrackScore[], at: number): number => {
     const step = rule.start(at);
     return scores.reduce((sum, score) => sum + (step(score) ? 1 : 0), 0);
@@ -53,10 +58,11 @@ export function countIncidents(clips: readonly EvaluatedClip[], threshold: numbe
       incidents,
       perFaceHour: faceHours > 0 ? incidents / faceHours : null,
       upperPerAlertableHour: alertableHours > 0 ? poissonUpper(incidents) / alertableHours : null,
+      genuineScoresAbove: fullScores.length === 0 ? null : fullScores.filter(({ score }) => score >= at).length / fullScores.length,
       fakesAlerted: forged.length === 0 ? null : forged.filter(({ scores }) => firings(scores, at) > 0).length / forged.length,
     };
   };
-  return { inForce: countAt(threshold), sweep: SWEEP_THRESHOLDS.map(countAt), faceHours, alertableHours, genuineTracks: genuine.length, fakeTracksLongEnough: forged.length };
+  return { inForce: countAt(threshold), sweep: SWEEP_THRESHOLDS.map(countAt), faceHours, alertableHours, genuineTracks: genuine.length, genuineScores: fullScores.length, fakeTracksLongEnough: forged.length };
 }
 
 /** The mean at which `count` or fewer events would come with a probability of 5%: 3.00 for none, 4.74 for one. */

@@ -26,7 +26,8 @@ export function rocPicture(channels: readonly ChannelReport[], options: PictureO
     const y = PLOT_PX - 20 - (legend.length - 1 - index) * 20;
     return `<line x1="${PLOT_PX - 240}" y1="${y - 4}" x2="${PLOT_PX - 216}" y2="${y - 4}" ${stroke(colour, dashed)}/>${label(PLOT_PX - 208, y, text)}`;
   });
-  return page(options, [axes({ x: "genuine clips flagged", y: "fakes caught" }), diagonal(), ...curves, ...lines]);
+  const ground = `<rect x="${PLOT_PX - 250}" y="${PLOT_PX - 18 - legend.length * 20}" width="244" height="${legend.length * 20 + 8}" fill="white" fill-opacity="0.85"/>`;
+  return page(options, [axes({ x: "genuine clips flagged", y: "fakes caught" }), diagonal(), ...curves, ground, ...lines]);
 }
 
 export function reliabilityPicture(reliability: Reliability, options: PictureOptions): string {
@@ -44,7 +45,7 @@ export function reliabilityPicture(reliability: Reliability, options: PictureOpt
 export function scoresPicture(clips: readonly EvaluatedClip[], threshold: number, options: PictureOptions): string {
   const rows = [...Map.groupBy(clips, ({ label: kind, type }) => `${kind}: ${type}`)].toSorted(([a], [b]) => a.localeCompare(b, "en"));
   const rowPx = 28;
-  const left = 300;
+  const left = 430;
   const width = left + PLOT_PX + 40;
   const height = rows.length * rowPx + 110;
   const x = (score: number): number => left + score * PLOT_PX;
@@ -53,7 +54,7 @@ export function scoresPicture(clips: readonly EvaluatedClip[], threshold: number
     const scored = members.flatMap(({ score }) => (score === null ? [] : [score]));
     const colour = members[0]?.label === "fake" ? colourOf(1) : colourOf(0);
     const unscored = members.length - scored.length;
-    const text = `${name.length > 36 ? `${name.slice(0, 35)}…` : name}${unscored > 0 ? ` (${unscored} unscored)` : ""}`;
+    const text = `${name.length > 46 ? `${name.slice(0, 45)}…` : name}${unscored > 0 ? ` (${unscored} unscored)` : ""}`;
     return [label(10, y + 4, text, 12), `<line x1="${left}" y1="${y}" x2="${x(1)}" y2="${y}" stroke="#e5e7eb"/>`, ...scored.map((score) => `<circle cx="${x(score)}" cy="${y}" r="5" fill="${colour}" fill-opacity="0.55"/>`)];
   });
   const bottom = 60 + rows.length * rowPx;
@@ -72,8 +73,8 @@ function svg(width: number, height: number, body: readonly string[]): string {
 }
 
 function heading({ title, banner }: PictureOptions): string {
-  const warning = banner === null ? "" : `<tspan fill="${BANNER}" font-weight="bold">${escaped(banner)}  </tspan>`;
-  return `<text x="20" y="30" font-size="15" fill="#111827">${warning}${escaped(title)}</text>`;
+  const warning = banner === null ? "" : `<tspan fill="${BANNER}" font-weight="bold">${escaped(banner)}</tspan>`;
+  return `<text x="20" y="30" font-size="15" fill="#111827">${warning}<tspan${banner === null ? "" : ' dx="10"'}>${escaped(title)}</tspan></text>`;
 }
 
 function axes({ x, y }: { readonly x: string; readonly y: string }): string {

@@ -3,7 +3,7 @@ import type { Interval } from "./bootstrap.ts";
 import type { ChannelReport, Figure, HorizonReport } from "./channel-report.ts";
 import type { IncidentCount } from "./incidents.ts";
 import { type EvaluationReport, warningsOf } from "./report.ts";
-import type { RateAtBound } from "./roc.ts";
+import type { Accuracy, RateAtBound } from "./roc.ts";
 
 export interface Picture {
   readonly file: string;
@@ -33,7 +33,7 @@ export function renderMarkdown(report: EvaluationReport, pictures: readonly Pict
         figure(channel.equalErrorRate),
         withInterval(channel.atThreshold?.accuracy ?? null, channel.accuracyInterval),
         number(channel.atHalf?.accuracy),
-        `${number(channel.best?.accuracy)} at ${number(channel.best?.threshold)}`,
+        atBest(channel.best, "accuracy"),
         number(channel.accuracyOfAll),
         figure(channel.baseline.area),
         figure(channel.baseline.lead),
@@ -56,7 +56,7 @@ function channelSections(channel: ChannelReport, full: boolean): string[] {
       [
         ["balanced accuracy at threshold", number(channel.atThreshold?.balancedAccuracy)],
         ["fakes caught, genuine flagged at threshold", `${number(channel.atThreshold?.truePositiveRate)}, ${number(channel.atThreshold?.falsePositiveRate)}`],
-        ["best balanced accuracy", `${number(channel.bestBalanced?.balancedAccuracy)} at ${number(channel.bestBalanced?.threshold)}`],
+        ["best balanced accuracy", atBest(channel.bestBalanced, "balancedAccuracy")],
         ["fakes caught with no genuine clip flagged", number(channel.rateWithoutFalsePositive)],
         ...channel.rates.map(({ maxFalsePositiveRate, found }) => [`fakes caught at ${maxFalsePositiveRate * 100}% false positives`, rate(found)]),
         ["expected calibration error", number(reliability?.expectedCalibrationError)],
@@ -71,7 +71,7 @@ function channelSections(channel: ChannelReport, full: boolean): string[] {
     "The first score of each clip that stands on so many frames. The same on the clips that have all four:",
     horizonTable(channel.horizons.sameClips),
     "### False alarms",
-    `${channel.incidents.genuineTracks} genuine faces, ${number(incidents.faceHours)} face-hours, ${number(incidents.alertableHours)} of them after the time an alert needs. The bound is the upper end of a 95% interval, for an hour in which an alert is possible.`,
+    `${channel.incidents.genuineTracks} genuine faces, ${number(incidents.faceHours)} face-hours, ${number(incidents.alertableHours)} of them after the time an alert needs; ${incidents.genuineScores} scores over 100 frames. The bound is the upper end of a 95% interval, for an hour in which an alert is possible.`,
     incidentTable([incidents.inForce, ...incidents.sweep]),
   ];
   if (channel.unscored.length > 0) {
@@ -80,7 +80,7 @@ function channelSections(channel: ChannelReport, full: boolean): string[] {
   if (full) {
     sections.push(
       "### By type",
-      "Fakes of each type against all genuine clips.",
+      "Fakes of each type against all genuine clips; an interval only where they come from five groups or more.",
       table(
         ["type", "label", "scored", "median score", "at or above threshold", "AUC"],
         channel.types.map((type) => [cell(type.type), type.label, `${type.scored} of ${type.clips}`, number(type.medianScore), number(type.shareFlagged), type.area === null ? "" : figure(type.area)]),
@@ -99,13 +99,18 @@ function horizonTable(rows: readonly HorizonReport[]): string {
 
 function incidentTable(counts: readonly IncidentCount[]): string {
   return table(
-    ["threshold", "false incidents", "per face-hour", "at most, per hour", "fakes alerted"],
-    counts.map((count, index) => [`${number(count.threshold)}${index === 0 ? " (in force)" : ""}`, String(count.incidents), number(count.perFaceHour), number(count.upperPerAlertableHour), number(count.fakesAlerted)]),
+    ["threshold", "false incidents", "per face-hour", "at most, per hour", "genuine scores above", "fakes alerted"],
+    counts.map((count, index) => [`${number(count.threshold)}${index === 0 ? " (in force)" : ""}`, String(count.incidents), number(count.perFaceHour), number(count.upperPerAlertableHour), number(count.genuineScoresAbove), number(count.fakesAlerted)]),
   );
 }
 
 function rate(found: RateAtBound): string {
   return found.kind === "measured" ? number(found.truePositiveRate) : `– (${found.genuine} genuine clips; ${found.needed} needed)`;
+}
+
+function atBest(best: Accuracy | null, what: "accuracy" | "balancedAccuracy"): string {
+  if (best === null) return "–";
+  return `${number(best[what])} ${Number.isFinite(best.threshold) ? `at ${number(best.threshold)}` : "(calling nothing fake)"}`;
 }
 
 function figure({ value, interval }: Figure): string {
@@ -118,7 +123,7 @@ function withInterval(value: number | null, interval: Interval | null): string {
 
 function number(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
-  return Number.isFinite(value) ? value.toFixed(3) : "none";
+  return value.toFixed(3);
 }
 
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
