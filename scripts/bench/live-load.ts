@@ -123,5 +123,9 @@ export function total(parts: ByPart<number>): number {
 }
 
 export function mapParts<A, B>(parts: ByPart<A>, f: (value: A, part: Part) => B): ByPart<B> {
-  return Object.fromEntries(PARTS.map((part) => [part, f(parts[part], part)])) as Record<Part, B>;
+  return byPart((part) => f(parts[part], part));
+}
+
+export function byPart<T>(f: (part: Part) => T): ByPart<T> {
+  return Object.fromEntries(PARTS.map((part) => [part, f(part)])) as Record<Part, T>;
 }

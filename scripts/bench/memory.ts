@@ -1,5 +1,5 @@
 /** Memory of the daemon and of each stream, and whether it grows. */
-import { type ByPart, type LiveLoad, mapParts, PARTS, startLiveLoad, total } from "./live-load.ts";
+import { byPart, type ByPart, type LiveLoad, mapParts, type Part, PARTS, startLiveLoad, total } from "./live-load.ts";
 import { MODEL } from "./capacity.ts";
 import type { Memory } from "./processes.ts";
 import type { Cell } from "./report.ts";
@@ -13,18 +13,24 @@ const MAX_STREAM_MB = 60;
 const MAX_GROWTH_MB = 10;
 const SAMPLE_SECONDS = 5;
 
-async function sampled(load: LiveLoad, context: BenchContext, seconds: number): Promise<{ memory: ByPart<Memory>; points: { x: number; y: number }[] }> {
-  const samples: { atMs: number; memory: ByPart<Memory> }[] = [];
+interface Sampled {
+  readonly atMs: number;
+  readonly memory: ByPart<Memory>;
+}
+
+async function sample(load: LiveLoad, context: BenchContext, seconds: number): Promise<Sampled[]> {
+  const samples: Sampled[] = [];
   const endMs = performance.now() + seconds * 1000;
   do {
     samples.push({ atMs: performance.now(), memory: load.memory() });
     await wait(Math.min(SAMPLE_SECONDS, seconds / 4), context);
   } while (performance.now() < endMs);
-  const mid = (part: keyof ByPart<Memory>, key: keyof Memory): number => median(samples.map(({ memory }) => memory[part][key]));
-  return {
-    memory: mapParts(load.memory(), (_, part) => ({ rssMb: mid(part, "rssMb"), pssMb: mid(part, "pssMb") })),
-    points: samples.map(({ atMs, memory }) => ({ x: atMs / 3_600_000, y: pssOf(memory) })),
-  };
+  return samples;
+}
+
+function middle(samples: readonly Sampled[]): ByPart<Memory> {
+  const of = (part: Part, key: keyof Memory): number => median(samples.map(({ memory: held }) => held[part][key]));
+  return byPart((part) => ({ rssMb: of(part, "rssMb"), pssMb: of(part, "pssMb") }));
 }
 
 function pssOf(memory: ByPart<Memory>): number {
@@ -44,7 +50,7 @@ export const memory: Section = {
       context.say(`${count} streams`);
       await load.setStreams(count);
       await wait(settleSeconds, context);
-      const { memory: held } = await sampled(load, context, context.quick ? 4 : 20);
+      const held = middle(await sample(load, context, context.quick ? 4 : 20));
       pss.set(count, pssOf(held));
       rows.push([String(count), "PSS", ...PARTS.map((part) => held[part].pssMb), pssOf(held)]);
       rows.push([String(count), "RSS", ...PARTS.map((part) => held[part].rssMb), total(mapParts(held, ({ rssMb }) => rssMb))]);
@@ -55,21 +61,22 @@ export const memory: Section = {
     const daemon = one - stream;
 
     context.say(`growth over ${growthMinutes} min with 4 streams`);
-    const { points } = await sampled(load, context, growthMinutes * 60);
-    const slopeMbPerHour = medianSlope(points);
-    const quarter = Math.ceil(points.length / 4);
-    const grownMb = median(points.slice(-quarter).map(({ y }) => y)) - median(points.slice(0, quarter).map(({ y }) => y));
+    const samples = await sample(load, context, growthMinutes * 60);
+    const quarter = Math.ceil(samples.length / 4);
+    const [first, last] = [middle(samples.slice(0, quarter)), middle(samples.slice(-quarter))];
+    const grown = byPart((part) => last[part].pssMb - first[part].pssMb);
+    const slopeMbPerHour = medianSlope(samples.map(({ atMs, memory: held }) => ({ x: atMs / 3_600_000, y: pssOf(held) })));
     return {
       kind: "measured",
       tables: [
         { title: `Memory with ${MODEL}, MB`, columns: ["streams", "", ...PARTS, "sum"], rows },
         { title: "Taken apart (PSS), MB", columns: ["daemon, before its first stream", "daemon, with streams", "each stream, its ffmpeg included"], rows: [[none, daemon, stream]] },
-        { title: `Growth over ${growthMinutes} min with 4 streams (PSS)`, columns: ["last quarter less first, MB", "median slope, MB/h"], rows: [[grownMb, slopeMbPerHour]] },
+        { title: `Growth over ${growthMinutes} min with 4 streams (PSS)`, columns: [...PARTS, "sum, last quarter less first, MB", "median slope, MB/h"], rows: [[...PARTS.map((part) => grown[part]), total(grown), slopeMbPerHour]] },
       ],
       goals: [
         { name: "memory of the daemon", measured: Math.max(none, daemon), limit: MAX_DAEMON_MB, kind: "at-most", unit: "MB" },
         { name: "memory of each stream", measured: stream, limit: MAX_STREAM_MB, kind: "at-most", unit: "MB" },
-        { name: `growth over ${growthMinutes} min`, measured: grownMb, limit: MAX_GROWTH_MB, kind: "at-most", unit: "MB" },
+        { name: `growth over ${growthMinutes} min`, measured: total(grown), limit: MAX_GROWTH_MB, kind: "at-most", unit: "MB" },
       ],
       notes: [
         "PSS counts pages that processes share in equal parts, so that its sum is what the machine really gives; RSS counts them in each process again.",
