@@ -68,14 +68,15 @@ class Training(unittest.TestCase):
         self.assertEqual(history[-1]["step"], 12)
         out = self.folder / "edge"
         with contextlib.redirect_stdout(io.StringIO()):
-            main(["export", "--model", "edge", "--weights", str(model), "--out", str(out), "--note", "a test"])
+            main(["export", "--model", "face-resnet", "--name", "edge", "--weights", str(model), "--out", str(out), "--note", "a test"])
         manifest = json.loads((out / "manifest.json").read_text())
         self.assertEqual((manifest["trained"], manifest["training"], manifest["featureSize"]), (False, "a test", 256))
+        self.assertEqual(manifest["name"], "edge")
         self.assertLess(manifest["bands"]["uncertain"], manifest["bands"]["suspicious"])
         self.assertLess(manifest["bands"]["suspicious"], manifest["bands"]["manipulated"])
         with self.assertRaisesRegex(ValueError, "must say how accurate"):
-            main(["export", "--model", "edge", "--weights", str(model), "--out", str(out), "--trained"])
-        trained = build_model("edge")
+            main(["export", "--model", "face-resnet", "--name", "edge", "--weights", str(model), "--out", str(out), "--trained"])
+        trained = build_model("face-resnet")
         trained.load_state_dict(torch.load(str(model), map_location="cpu")["model"])
         features = torch.randn(1, 100, 256).cumsum(1) / 10
         with torch.no_grad():
@@ -98,7 +99,7 @@ class Training(unittest.TestCase):
     def test_edge_starts_as_the_network_whose_weights_it_takes(self) -> None:
         weights = read_weights(WEIGHTS, RECOGNITION)
         self.assertEqual(list(weights["conv32_down/conv/filters"].shape), [7, 7, 3, 32])
-        model = build_model("edge")
+        model = build_model("face-resnet")
         crops = torch.from_numpy(np.random.default_rng(1).integers(0, 255, (8, 112, 112, 3), dtype=np.uint8))
         backbone = model.backbone
         assert isinstance(backbone, FaceResNet)
@@ -115,13 +116,13 @@ class Training(unittest.TestCase):
     def test_the_paper_s_recipe_is_the_paper_s_and_runs(self) -> None:
         paper = recipe_of("paper")
         self.assertEqual((paper.learning_rate, paper.weight_decay, paper.answers_at, paper.end_to_end), (1e-5, 1e-5, (100,), True))
-        self.assertEqual(build_model("edge").dropout.p, 0.4)
+        self.assertEqual(build_model("face-resnet").dropout.p, 0.4)
         self.assertEqual([learning_rate(paper, step, 10) for step in (0, 9)], [1e-5, 1e-5])
         for part in ("training", "held-out"):
             write_shards(self.folder / "sequences" / part, 1, 2, 3, 32)
         # The same trainer on the small network: the large one takes a GPU.
         with quiet():
-            path = train_end_to_end(replace(paper, network="edge", sequence_batch=2), self.folder / "sequences", self.folder / "run", torch.device("cpu"), steps=2)
+            path = train_end_to_end(replace(paper, network="face-resnet", sequence_batch=2), self.folder / "sequences", self.folder / "run", torch.device("cpu"), steps=2)
         self.assertTrue(path.exists())
 
     @unittest.skipIf(torchvision is None, "torchvision is missing")

@@ -1,6 +1,7 @@
 """Command line of the training: prepare, train, evaluate, export, import. See models/training/README.md."""
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import Dict, List, Optional
@@ -18,7 +19,7 @@ def prepare(args: argparse.Namespace) -> None:
     from .prepare import FRAME_PLAN, SEQUENCE_PLAN, prepare as draw
 
     plan = FRAME_PLAN if args.plan == "frames" else SEQUENCE_PLAN
-    spec = spec_of("edge")
+    spec = spec_of("face-resnet")
     for part, shards in (("held-out", args.held_out), ("training", args.shards)):
         drawn = draw(args.stills, args.out, plan, part, shards, args.size or spec.size_px, 1.3, args.autoencoder_steps)
         print(f"{args.out}/{part}: {drawn} shards drawn, {shards - drawn} were there")
@@ -43,7 +44,7 @@ def train(args: argparse.Namespace) -> None:
         print(train_end_to_end(recipe, args.sequences, args.out, device, args.precision, args.seed, args.sequence_steps))
         return
     frames = args.out / "frames.pt"
-    if args.stage in ("frames", "all") and not frames.exists():
+    if args.stage in ("frames", "all") and recipe.frame_steps > 0 and not frames.exists():
         train_frames(recipe, args.frames, args.out, device, args.precision, args.seed, args.frame_steps)
     if args.stage in ("sequences", "all"):
         print(train_sequences(recipe, frames, args.frames, args.sequences, args.out, device, args.precision, args.seed, args.sequence_steps))
@@ -87,7 +88,7 @@ def export(args: argparse.Namespace) -> None:
         print(json.dumps(found, indent=1))
         accuracy: Optional[Dict[str, float]] = json.loads(args.accuracy.read_text(encoding="utf-8")) if args.accuracy else None
         training = Training(args.trained, args.note or "Trained by models/training; not measured on real clips.", accuracy, found["temperature"], found["bias"], found["bands"])
-        export_model(model, spec_of(args.model), args.out, training)
+        export_model(model, dataclasses.replace(spec_of(args.model), name=args.name or args.model), args.out, training)
     if args.reference_frames > 0:
         write_reference(model, spec_of(args.model), args.reference_frames, args.out)
     if args.sequence:
@@ -124,7 +125,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     command.add_argument("--plan", choices=("frames", "sequences"), default="frames", help="many short clips, or whole horizons")
     command.add_argument("--shards", type=int, default=400, help="shards for training: 16 clips each, 4 for sequences")
     command.add_argument("--held-out", type=int, default=20, help="shards of people who are never trained on")
-    command.add_argument("--size", type=int, default=0, help="side of the crops, pixels; 0 is that of edge")
+    command.add_argument("--size", type=int, default=0, help="side of the crops, pixels; 0 is 112")
     command.add_argument("--autoencoder-steps", type=int, default=400, help="training steps of the autoencoders that stand in for generators")
     command.set_defaults(run=prepare)
 
@@ -145,7 +146,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     command.add_argument("--crops", required=True, type=Path, help="folder written by `truecast extract`")
     command.add_argument("--clips", required=True, type=Path, help="folder of the clips themselves, for the baseline's bit rates")
     command.add_argument("--weights", required=True, type=Path, help="frames.pt or model.pt")
-    command.add_argument("--model", default="edge", choices=[spec.name for spec in SPECS])
+    command.add_argument("--model", default="face-resnet", choices=[spec.name for spec in SPECS])
     command.add_argument("--channels", default="source", help="channels of the extraction, by the beginning of their names")
     command.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     command.add_argument("--details", action="store_true", help="also the score of every clip")
@@ -155,6 +156,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     command.add_argument("--model", required=True, choices=[spec.name for spec in SPECS])
     command.add_argument("--out", required=True, type=Path, help="the folder; its graphs and manifest are replaced")
     command.add_argument("--weights", type=Path, help="model.pt of a training run; seeded random weights without")
+    command.add_argument("--name", help="the model's name in its manifest, with --weights; default: the network's")
     command.add_argument("--trained", action="store_true", help="the weights were measured to be good enough to raise alerts; needs --accuracy")
     command.add_argument("--accuracy", type=Path, help="JSON of measured figures by name")
     command.add_argument("--note", help="how and on what they were trained")

@@ -64,8 +64,25 @@ def augment(crops: Tensor, masks: Tensor, generator: torch.Generator) -> Tuple[T
     x = grey + (x - grey) * draw(0.5, 1.3)
     x = (x - 128) * draw(0.8, 1.2) + 128 + draw(-25, 25)
     x = (x.clamp(0, 255) + 0.5).to(torch.uint8)
+    x, masks = repeat_edges(x, masks, generator)
     mirror = draw(0, 1) < 0.5
     return torch.where(mirror, x.flip(2), x), torch.where(mirror[:, :, :, 0], masks.flip(2), masks)
+
+
+def repeat_edges(crops: Tensor, masks: Tensor, generator: torch.Generator, probability: float = 0.3) -> Tuple[Tensor, Tensor]:
+    """Some pairs end before their crop does, below or at a side: the daemon repeats the picture's last row or column there."""
+    count, size = len(crops) // 2, crops.shape[1]
+    ends = torch.full((2, count), size)
+    for axis, chance in ((0, probability), (1, probability / 2)):
+        drawn = (size * (0.72 + 0.26 * torch.rand(count, generator=generator))).long()
+        ends[axis] = torch.where(torch.rand(count, generator=generator) < chance, drawn, ends[axis])
+    row, column = ends.repeat_interleave(2, 1).to(crops.device)
+    at = torch.arange(size, device=crops.device).expand(2 * count, size)
+    rows = torch.minimum(at, row.unsqueeze(1) - 1).view(-1, size, 1, 1).expand(crops.shape)
+    columns = torch.minimum(at, column.unsqueeze(1) - 1).view(-1, 1, size, 1).expand(crops.shape)
+    inside = (at < row.unsqueeze(1)).unsqueeze(2) & (at < column.unsqueeze(1)).unsqueeze(1)
+    scale = size // masks.shape[1]
+    return crops.gather(1, rows).gather(2, columns), masks * inside[:, ::scale, ::scale]
 
 
 def ordered_frames(shards: Shards, clips: Sequence[int], frame: int) -> Tensor:

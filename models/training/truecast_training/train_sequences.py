@@ -21,8 +21,10 @@ from .train import AVERAGE_DECAY, autocast, follow, learning_rate, save
 
 
 def load_frames(recipe: Recipe, path: Path, seed: int) -> FaceSequenceClassifier:
+    """The model with its trained backbone; networks without weights in theirs (recipes of no frame steps) need no file."""
     model = build_model(recipe.network, seed)
-    model.load_state_dict(torch.load(str(path), map_location="cpu")["model"])
+    if recipe.frame_steps > 0:
+        model.load_state_dict(torch.load(str(path), map_location="cpu")["model"])
     return model.eval()
 
 
@@ -73,6 +75,7 @@ def train_sequences(recipe: Recipe, frames_path: Path, frame_data: Path, sequenc
     long_features, long_labels = cached(out / "features-long.pt", lambda: clip_features(model, long, device, precision, "features of sequences"))
     few_features, few_labels = cached(out / "features-few.pt", lambda: clip_features(model, few, device, precision, "features of frames"))
     held_features, held_labels = cached(out / "features-held-out.pt", lambda: clip_features(model, held_out, device, precision, "held-out features"))
+    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed + 2)
     scale = float(few_features.std())
     remember_horizon(model.lstm, FRAMES_OF_HORIZON)
