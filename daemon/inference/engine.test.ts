@@ -94,6 +94,17 @@ describe("startInferenceEngine", () => {
     expect((await engine.submit(crop("a", 1, 6))).kind).toBe("ok");
   });
 
+  it("scores a track anew whose slots begin from zero again, as after its analysis process was replaced", async () => {
+    await using engine = await start("edge");
+    for (let slot = 3000; slot < 3030; slot++) await engine.submit(crop("a", 1, slot));
+    const given: number[] = [];
+    for (let slot = 0; slot < 40; slot++) {
+      const reply = await engine.submit(crop("a", 1, slot));
+      if (reply.kind === "ok" && reply.scores.length > 0) given.push(slot);
+    }
+    expect(given).toEqual([39]);
+  });
+
   it("forgets a track that ends, with what waits of it", async () => {
     await using engine = await start("edge");
     for (let slot = 0; slot < 39; slot++) await engine.submit(crop("a", 1, slot));

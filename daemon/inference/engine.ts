@@ -205,6 +205,7 @@ class Engine implements InferenceEngine {
       crop.item.reject(new TruecastError("inference-failed", `${crop.track}: slot ${crop.item.slot} does not rise above ${states.schedule.lastSlot ?? "none"}`));
       return null;
     }
+    this.#tracks.use(crop.track, nowMs);
     return { crop, states, turn };
   }
 

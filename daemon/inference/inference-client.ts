@@ -81,7 +81,7 @@ class Client implements InferenceClient {
   }
 
   endTrack(track: string): void {
-    // While the server is away there is nothing to forget: a new one knows no tracks, and idle ones expire.
+    // While there is no connection there is nothing to forget: its tracks ended with it.
     if (this.#state.kind === "ready") this.#socket?.write(encodeEndTrack(track));
   }
 

@@ -122,6 +122,43 @@ describe("the client", () => {
     expect(states.filter((state) => state === "ready")).toHaveLength(2);
   });
 
+  it("ends its tracks with its connection, so that a client that takes its place starts them anew at slot 0", async () => {
+    const { reports } = await launch();
+    const first = startClient();
+    await first.ready();
+    // Fewer slots than a hop: going back by so little is no new clock to the schedule.
+    for (let slot = 0; slot < 8; slot++) await first.submit(crop(slot));
+    await first.submit(crop(0, 2));
+    await vi.waitFor(() => expect(reports.at(-1)).toMatchObject({ tracks: 2 }), { timeout: 5000 });
+    await first.close();
+    await vi.waitFor(() => expect(reports.at(-1)).toMatchObject({ tracks: 0, clients: 0 }), { timeout: 5000 });
+
+    await using second = startClient();
+    await second.ready();
+    const given: number[] = [];
+    for (let slot = 0; slot < 40; slot++) {
+      const reply = await second.submit(crop(slot));
+      if (reply.kind === "ok" && reply.scores.length > 0) given.push(slot);
+    }
+    expect(given).toEqual([39]);
+  });
+
+  it("leaves a track alone that another connection has taken over, when its own ends", async () => {
+    await launch({ modelDir: modelDir("scripted") });
+    const first = startClient();
+    await using second = startClient();
+    await Promise.all([first.ready(), second.ready()]);
+    await first.submit(crop(5));
+    const given: number[] = [];
+    for (let slot = 0; slot < 40; slot++) {
+      const reply = await second.submit(crop(slot));
+      if (reply.kind === "ok" && reply.scores.length > 0) given.push(slot);
+      if (slot === 20) first.endTrack("a#1");
+      if (slot === 25) await first.close();
+    }
+    expect(given).toEqual([39]);
+  });
+
   it("discards what goes past its cap instead of queueing it", async () => {
     await launch();
     await using client = startClient({ maxInFlight: 2 });

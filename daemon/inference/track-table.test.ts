@@ -26,10 +26,16 @@ it("refuses a new track while every row is in use, and takes the least recently 
 it("forgets tracks after a minute without crops, and only those", () => {
   const table = tableOf(3);
   for (const track of ["a", "b", "c"]) table.acquire(track, 0);
-  table.acquire("a", 30_000);
+  table.use("a", 30_000);
   expect(table.expire(59_999)).toBe(0);
   expect(table.expire(60_000)).toBe(2);
   expect(table.size).toBe(1);
+});
+
+it("forgets a track whose crops are only asked about and never taken", () => {
+  const table = tableOf(1);
+  for (let nowMs = 0; nowMs < 60_000; nowMs += 100) table.acquire("a", nowMs);
+  expect(table.expire(60_000)).toBe(1);
 });
 
 it("does not grow, however many tracks come and go", () => {

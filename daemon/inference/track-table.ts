@@ -31,19 +31,27 @@ export class TrackTable {
     return this.#tracks.size;
   }
 
-  /** The states of a track, new ones if need be. Null when every row belongs to a track in use: better one face unscored than all of them cut short. */
+  /**
+   * The states of a track, new ones if need be. Null when every row belongs to a track in use: better one face unscored than all of them cut short.
+   * Asking for states that exist is no use of them: only `use` is, so that a track whose crops are all refused falls idle.
+   */
   acquire(track: string, nowMs: number): TrackStates | null {
-    let states = this.#tracks.get(track);
-    if (states === undefined) {
-      const row = this.#freeRows.pop() ?? this.#evict(nowMs);
-      if (row === null) return null;
-      states = { row, schedule: new HorizonSchedule(this.#options.hop), lastUsedMs: nowMs };
-    } else {
-      this.#tracks.delete(track);
-      states.lastUsedMs = nowMs;
-    }
+    const known = this.#tracks.get(track);
+    if (known !== undefined) return known;
+    const row = this.#freeRows.pop() ?? this.#evict(nowMs);
+    if (row === null) return null;
+    const states = { row, schedule: new HorizonSchedule(this.#options.hop), lastUsedMs: nowMs };
     this.#tracks.set(track, states);
     return states;
+  }
+
+  /** Notes that a crop of the track was taken. */
+  use(track: string, nowMs: number): void {
+    const states = this.#tracks.get(track);
+    if (states === undefined) return;
+    states.lastUsedMs = nowMs;
+    this.#tracks.delete(track);
+    this.#tracks.set(track, states);
   }
 
   release(track: string): void {

@@ -95,6 +95,19 @@ describe("HorizonSchedule", () => {
     expect(schedule.advance(6)).toEqual({ fresh: false, resets: [], due: null });
   });
 
+  it("starts anew where the slot goes back by a hop or more, as after the clock's process was replaced", () => {
+    const given = run([...range(500, 605), ...range(0, 60)]);
+    expect(given.slice(4).map(({ slot, frames, window }) => [slot, frames, window])).toEqual([
+      [39, 40, range(0, 40)],
+      [59, 60, range(0, 60)],
+    ]);
+    const schedule = new HorizonSchedule(10);
+    schedule.advance(20);
+    expect(schedule.advance(11)).toBeNull();
+    expect(schedule.advance(10)).toMatchObject({ fresh: true, due: null });
+    expect(schedule.lastSlot).toBe(10);
+  });
+
   it("works with any hop that divides the window, and refuses the others", () => {
     const given = run(range(0, 400), 25).filter((score) => score.frames === 100);
     expect(given.map((score) => score.slot)).toEqual([99, 124, 149, 174, 199, 224, 249, 274, 299, 324, 349, 374, 399]);

@@ -19,7 +19,7 @@ export interface DueScore {
 }
 
 export interface HorizonTurn {
-  /** The track starts here, or anew after a gap as long as the window: nothing from before counts. */
+  /** The track starts here, or anew after a gap as long as the window or on another clock: nothing from before counts. */
   readonly fresh: boolean;
   /** States to set to zero before the step; ascending. */
   readonly resets: readonly number[];
@@ -30,6 +30,10 @@ export interface HorizonTurn {
  * The schedule of one track. State k begins at slot `k * hop` after the track's first and again every `window` slots, so
  * that one state is exactly `window` old at each hop: its score equals that of an LSTM run from zero over the window.
  * A missed slot makes no step; it only lowers the coverage. Its size does not grow with the track.
+ *
+ * Slots rise by one media clock. A slot that is only a little older came late and is refused; one that goes back by a hop or
+ * more is of another clock (the process that counted was replaced), and begins the track anew: refused, it would leave the
+ * face unscored for as long as the old clock had run.
  */
 export class HorizonSchedule {
   readonly hop: number;
@@ -50,10 +54,10 @@ export class HorizonSchedule {
     return this.#firstSlot === null ? null : this.#lastSlot;
   }
 
-  /** Takes the next filled slot. Null when it does not rise: then nothing changed. */
+  /** Takes the next filled slot. Null when it is refused because it does not rise: then nothing changed. */
   advance(slot: number): HorizonTurn | null {
     if (!Number.isSafeInteger(slot)) return null;
-    if (this.#firstSlot === null || slot - this.#lastSlot >= WINDOW) return this.#begin(slot);
+    if (this.#firstSlot === null || slot - this.#lastSlot >= WINDOW || this.#lastSlot - slot >= this.hop) return this.#begin(slot);
     if (slot <= this.#lastSlot) return null;
     const previous = this.#lastSlot - this.#firstSlot;
     const current = slot - this.#firstSlot;
