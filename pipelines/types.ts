@@ -69,7 +69,7 @@ export interface CropScorer extends AsyncDisposable {
    * Hands in the crop of one track for one slot; slots of a track must rise.
    * `track` is globally unique (for example `studio-a#3`). The pixels are copied before the call returns.
    * Resolves once the backbone and the horizon have taken it: the scores due at this slot, often none.
-   * Resolves to `discarded` when the queue is full (newest wins).
+   * Resolves to `discarded`, with its reason, when it was not scored on purpose.
    * @throws TruecastError inference-unavailable, inference-failed
    */
   submit(request: CropRequest): Promise<CropReply>;
@@ -88,9 +88,15 @@ export interface CropRequest {
   readonly pixels: Uint8Array;
 }
 
+/**
+ * `overload`: the queue was full, and newer crops went first. `no-room`: every row of states belongs to another face, which
+ * fewer crops would not change. `track-ended`: its face was forgotten while it waited.
+ */
+export type CropDiscardReason = "overload" | "no-room" | "track-ended";
+
 export type CropReply =
   | { readonly kind: "ok"; readonly scores: readonly HorizonScore[]; readonly queueMs: number; readonly inferenceMs: number; readonly batchSize: number }
-  | { readonly kind: "discarded"; readonly reason: "overload" };
+  | { readonly kind: "discarded"; readonly reason: CropDiscardReason };
 
 /** What the rest of the pipeline must know of the model in use. */
 export interface ModelInfo {

@@ -73,15 +73,16 @@ describe("startInferenceEngine", () => {
     await using engine = await start("edge");
     const replies = await Promise.all(Array.from({ length: 30 }, (_, slot) => engine.submit(crop("a", 1, slot))));
     expect(replies.map((reply) => reply.kind).slice(-2)).toEqual(["ok", "ok"]);
-    expect(replies.filter((reply) => reply.kind === "discarded")).toHaveLength(28);
-    expect(engine.takeStats()).toMatchObject({ crops: 30, discarded: 28 });
+    expect(replies.filter((reply) => reply.kind === "discarded" && reply.reason === "overload")).toHaveLength(28);
+    expect(engine.takeStats()).toMatchObject({ crops: 30, discarded: 28, noRoom: 0, trackEnded: 0 });
   });
 
-  it("discards the crops of one face too many rather than cutting the others short", async () => {
+  it("discards the crops of one face too many rather than cutting the others short, and does not call it overload", async () => {
     await using engine = await start("edge", { maxTracks: 2 });
-    const kinds = async (slot: number) => (await Promise.all([1, 2, 3].map((face) => engine.submit(crop("a", face, slot))))).map((reply) => reply.kind);
-    expect(await kinds(0)).toEqual(["ok", "ok", "discarded"]);
-    expect(await kinds(1)).toEqual(["ok", "ok", "discarded"]);
+    const outcomes = async (slot: number) => (await Promise.all([1, 2, 3].map((face) => engine.submit(crop("a", face, slot))))).map((reply) => (reply.kind === "ok" ? "ok" : reply.reason));
+    expect(await outcomes(0)).toEqual(["ok", "ok", "no-room"]);
+    expect(await outcomes(1)).toEqual(["ok", "ok", "no-room"]);
+    expect(engine.takeStats()).toMatchObject({ crops: 6, discarded: 0, noRoom: 2 });
     engine.endTrack("a#1");
     expect((await engine.submit(crop("a", 3, 2))).kind).toBe("ok");
   });
@@ -110,8 +111,8 @@ describe("startInferenceEngine", () => {
     for (let slot = 0; slot < 39; slot++) await engine.submit(crop("a", 1, slot));
     const last = engine.submit(crop("a", 1, 39));
     engine.endTrack("a#1");
-    expect((await last).kind).toBe("discarded");
-    expect(engine.takeStats().tracks).toBe(0);
+    expect(await last).toEqual({ kind: "discarded", reason: "track-ended" });
+    expect(engine.takeStats()).toMatchObject({ tracks: 0, discarded: 0, trackEnded: 1 });
     expect(await engine.submit(crop("a", 1, 40))).toMatchObject({ kind: "ok", scores: [] });
   });
 

@@ -9,7 +9,7 @@ import { TruecastError } from "../../pipelines/errors.ts";
 import { calibrate, type Calibration } from "../../pipelines/horizon/calibration.ts";
 import type { HorizonClassifier, HorizonInput, RawScores } from "../../pipelines/horizon/classifier.ts";
 import type { HorizonTurn } from "../../pipelines/horizon/schedule.ts";
-import type { CropReply, CropRequest, CropScorer, HorizonScore, ModelInfo } from "../../pipelines/types.ts";
+import type { CropDiscardReason, CropReply, CropRequest, CropScorer, HorizonScore, ModelInfo } from "../../pipelines/types.ts";
 import { CropQueue, type WaitingCrop } from "./crop-queue.ts";
 import { type TrackStates, TrackTable } from "./track-table.ts";
 
@@ -29,7 +29,12 @@ export interface InferenceEngineOptions {
 /** Counts since the statistics were last taken; gauges as they are now. */
 export interface EngineStats {
   readonly crops: number;
+  /** Crops that made room for newer ones: of the discarded, the only ones that sampling less often would save. */
   readonly discarded: number;
+  /** Crops of faces for which no row of states was left. */
+  readonly noRoom: number;
+  /** Crops whose track ended while they waited. */
+  readonly trackEnded: number;
   readonly failed: number;
   readonly batches: number;
   /** One sample a batch. */
@@ -127,13 +132,13 @@ class Engine implements InferenceEngine {
     const { promise, resolve, reject } = Promise.withResolvers<CropReply>();
     this.#counts.crops += 1;
     const discarded = this.#queue.push({ stream, track, queuedAtMs: performance.now(), item: { slot, pixels: pixels.slice(), resolve, reject } });
-    if (discarded !== null) this.#discard(discarded);
+    if (discarded !== null) this.#discard(discarded, "overload");
     this.#pumping ??= this.#pump();
     return promise;
   }
 
   endTrack(track: string): void {
-    for (const crop of this.#queue.drop(track)) this.#discard(crop);
+    for (const crop of this.#queue.drop(track)) this.#discard(crop, "track-ended");
     if (this.#busy.has(track)) this.#endedWhileBusy.add(track);
     else this.#tracks.release(track);
   }
@@ -156,7 +161,7 @@ class Engine implements InferenceEngine {
   }
 
   async #end(): Promise<void> {
-    for (const crop of this.#queue.clear()) this.#discard(crop);
+    for (const crop of this.#queue.clear()) this.#discard(crop, "track-ended");
     await this.#pumping;
     await this.#classifier.close();
   }
@@ -196,7 +201,7 @@ class Engine implements InferenceEngine {
   #turnOf(crop: WaitingCrop<Job>, nowMs: number): Turn | null {
     const states = this.#tracks.acquire(crop.track, nowMs);
     if (states === null) {
-      this.#discard(crop);
+      this.#discard(crop, "no-room");
       return null;
     }
     const turn = states.schedule.advance(crop.item.slot);
@@ -228,9 +233,9 @@ class Engine implements InferenceEngine {
     if (this.#failuresInARow === BROKEN_AFTER_FAILURES) this.#options.onBroken?.(error);
   }
 
-  #discard(crop: WaitingCrop<Job>): void {
-    this.#counts.discarded += 1;
-    crop.item.resolve({ kind: "discarded", reason: "overload" });
+  #discard(crop: WaitingCrop<Job>, reason: CropDiscardReason): void {
+    this.#counts[COUNT_OF[reason]] += 1;
+    crop.item.resolve({ kind: "discarded", reason });
   }
 
   #count(batchSize: number, inferenceMs: number): void {
@@ -243,7 +248,8 @@ class Engine implements InferenceEngine {
 }
 
 const MAX_SAMPLES = 2048;
-const newCounts = () => ({ crops: 0, discarded: 0, failed: 0, batches: 0, batchSizes: [] as number[], inferenceSeconds: [] as number[] });
+const COUNT_OF = { overload: "discarded", "no-room": "noRoom", "track-ended": "trackEnded" } as const satisfies Record<CropDiscardReason, keyof EngineStats>;
+const newCounts = () => ({ crops: 0, discarded: 0, noRoom: 0, trackEnded: 0, failed: 0, batches: 0, batchSizes: [] as number[], inferenceSeconds: [] as number[] });
 
 function inputOf({ crop, states, turn }: Turn): HorizonInput {
   return { row: states.row, stream: crop.stream, track: crop.track, slot: crop.item.slot, pixels: crop.item.pixels, fresh: turn.fresh, resets: turn.resets, wanted: turn.due !== null };

@@ -10,7 +10,7 @@ export interface InferenceClientOptions {
   /** Side of the crops that will be handed in; a server with another model is refused. */
   readonly inputSizePx: number;
   readonly log: Logger;
-  /** Crops on their way; more are answered `discarded`. */
+  /** Crops on their way; more are answered `discarded` as overload. */
   readonly maxInFlight?: number;
   /** A server that leaves a crop unanswered for this long is given up and connected anew. */
   readonly replyTimeoutMs?: number;
