@@ -14,7 +14,10 @@ export const Verdict = Type.Union(
       kind: Type.Union([Type.Literal("authentic"), Type.Literal("uncertain"), Type.Literal("suspicious"), Type.Literal("manipulated")]),
       score: Probability("Calibrated probability of manipulation."),
       frames: Type.Union([Type.Literal(40), Type.Literal(60), Type.Literal(80), Type.Literal(100)], { description: "Slots behind the score; under 100 is provisional." }),
-      coverage: Probability("Share of the window that held a usable crop."),
+      coverage: Probability("Share of the due slots of the window that held a usable crop; under overload only every second or fourth slot is due."),
+      samplingFps: Type.Optional(
+        Type.Union([Type.Literal(5), Type.Literal(2.5)], { description: "Present when a part of the window, or all of it, was sampled at so many slots a second instead of 10, because of overload." }),
+      ),
     }),
     Type.Object({
       kind: Type.Literal("unscored"),
@@ -93,7 +96,7 @@ export const ScorePoint = Type.Object(
     track: Type.Integer({ minimum: 1 }),
     frames: Type.Integer({ description: "40, 60, 80 or 100." }),
     score: Probability("Probability of manipulation."),
-    coverage: Probability("Share of the window that held a usable crop."),
+    coverage: Probability("Share of the due slots of the window that held a usable crop; under overload only every second or fourth slot is due."),
   },
   { $id: "ScorePoint" },
 );

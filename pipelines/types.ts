@@ -5,6 +5,9 @@ export const SAMPLE_RATE_HZ = 10;
 /** Length of one slot of the media clock, in milliseconds of PTS. */
 export const SLOT_MS = 1000 / SAMPLE_RATE_HZ;
 
+/** Slots a second that are scored when only every second or fourth one is, because the machine is past its capacity. */
+export type ReducedSamplingFps = 5 | 2.5;
+
 /** A decoded picture. Whoever holds it owns its pixels; it is never shared. */
 export interface Frame {
   /** Position on the stream's continuous media clock, milliseconds. */
@@ -59,8 +62,10 @@ export interface HorizonScore {
   readonly frames: HorizonFrames;
   /** Calibrated probability of manipulation, 0..1. */
   readonly score: number;
-  /** Share of the slots of the window that held a crop, 0..1. */
+  /** Share of the due slots of the window that held a crop, 0..1. Under reduced sampling only every second or fourth slot is due. */
   readonly coverage: number;
+  /** Present when a part of the window, or all of it, was sampled less than ten times a second: the model saw fewer steps. */
+  readonly samplingFps?: ReducedSamplingFps;
 }
 
 /** Port: turns crops into scores. Implemented by the client of the inference process. */
@@ -84,6 +89,8 @@ export interface CropRequest {
   readonly stream: string;
   /** Index of the slot on the stream's media clock: `Math.floor(ptsMs / SLOT_MS)`. */
   readonly slot: number;
+  /** 1, 2 or 4; 1 where absent. Only slots that it divides are due at present, so those between are not missed. */
+  readonly divisor?: number;
   /** RGB24 HWC at the model's input size. */
   readonly pixels: Uint8Array;
 }
@@ -144,7 +151,7 @@ export type UnscoredReason = (typeof UNSCORED_REASONS)[number];
 
 /** Nothing unscored is ever shown as authentic. An untrained model's score is kept for display, never for a verdict. */
 export type Verdict =
-  | { readonly kind: ScoredVerdictKind; readonly score: number; readonly frames: HorizonFrames; readonly coverage: number }
+  | { readonly kind: ScoredVerdictKind; readonly score: number; readonly frames: HorizonFrames; readonly coverage: number; readonly samplingFps?: ReducedSamplingFps }
   | { readonly kind: "unscored"; readonly reason: UnscoredReason; readonly score: number | null };
 
 /** Reasons for frames that never became a score. *Discarded* was decoded and then left out, *lost* never came. */

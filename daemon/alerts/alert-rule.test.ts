@@ -1,6 +1,8 @@
 /** The alert rule, driven score by score on a media clock. */
 import { describe, expect, test } from "vitest";
-import type { HorizonFrames } from "../../pipelines/types.ts";
+import { HorizonSchedule } from "../../pipelines/horizon/schedule.ts";
+import { type HorizonFrames, SLOT_MS } from "../../pipelines/types.ts";
+import { createTrackVerdict } from "../../pipelines/verdict/track-verdict.ts";
 import { type AlertRuleInput, type AlertRuleSettings, type AlertRuleState, type AlertTransition, INACTIVE, stepAlertRule } from "./alert-rule.ts";
 import { alertRuleSettings } from "./alert-settings.ts";
 
@@ -195,6 +197,29 @@ describe("cool-down", () => {
     const it = track();
     for (let atS = 0; atS < 120; atS++) it.score(atS, atS % 2 === 0 ? 0.9 : 0.1);
     expect(kinds(it.all)).toEqual(["pending", "dropped", "pending", "dropped"]);
+  });
+});
+
+describe("at reduced sampling", () => {
+  test.each([
+    [1, 10],
+    [2, 5],
+    [4, 2.5],
+  ])("where %i divides the scored slots, a face seen throughout has a verdict and its alert fires", (divisor, fps) => {
+    const schedule = new HorizonSchedule(10);
+    const verdict = createTrackVerdict({ model: { bands: { uncertain: 0.4, suspicious: 0.6, manipulated: 0.8, hysteresis: 0.05 }, trained: true, kind: "cnn-lstm" } });
+    const it = track(alertRuleSettings({ threshold: null, hysteresis: 0.05, dwellMs: 2_000, resolveMs: 5_000, coolDownMs: 60_000, minFrames: 100 }, undefined, 0.8));
+    for (let slot = 0; slot < 140; slot += divisor) {
+      const due = schedule.advance(slot, divisor)?.due ?? null;
+      verdict.observeCrop(slot * SLOT_MS, null);
+      if (due === null) continue;
+      verdict.observeScore(slot * SLOT_MS, { frames: due.frames, score: 0.9, coverage: due.coverage, ...(due.reducedSamplingFps !== null && { samplingFps: due.reducedSamplingFps }) });
+      it.score((slot * SLOT_MS) / 1_000, 0.9, due);
+    }
+    const judged = verdict.verdictAt(13_900, true);
+    expect(judged).toMatchObject({ kind: "manipulated", score: 0.9, frames: 100, coverage: 1 });
+    expect(judged.kind === "unscored" ? null : (judged.samplingFps ?? 10)).toBe(fps);
+    expect(kinds(it.all)).toEqual(["pending", "firing"]);
   });
 });
 

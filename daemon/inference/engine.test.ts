@@ -7,6 +7,7 @@ import pino from "pino";
 import { describe, expect, it, vi } from "vitest";
 import { OnnxClassifier } from "../../models/onnx-classifier.ts";
 import type { HorizonInput, RawScores } from "../../pipelines/horizon/classifier.ts";
+import type { HorizonScore } from "../../pipelines/types.ts";
 import { startInferenceEngine } from "./engine.ts";
 
 const modelDir = (name: string) => fileURLToPath(new URL(`../../models/${name}`, import.meta.url));
@@ -23,16 +24,28 @@ describe("startInferenceEngine", () => {
     for (let slot = 500; slot < 625; slot++) {
       const reply = await engine.submit(crop("a", 1, slot));
       if (reply.kind !== "ok") throw new Error("discarded");
-      for (const { frames, score, coverage } of reply.scores) {
+      for (const { frames, score, coverage, samplingFps } of reply.scores) {
         given.push([slot - 500, frames]);
         expect(score).toBeGreaterThan(0);
         expect(score).toBeLessThan(1);
         expect(coverage).toBe(1);
+        expect(samplingFps).toBeUndefined();
       }
     }
     expect(given).toEqual([[39, 40], [59, 60], [79, 80], [99, 100], [109, 100], [119, 100]]);
     expect(engine).toMatchObject({ provider: "cpu", info: { name: "edge", trained: false } });
     expect(engine.warmUpMs).toBeGreaterThan(0);
+  });
+
+  it("covers a face whose every due slot came, at half the sampling, and says so in the score", async () => {
+    await using engine = await start("scripted");
+    const given: HorizonScore[] = [];
+    for (let slot = 0; slot < 110; slot += 2) {
+      const reply = await engine.submit({ ...crop("a", 1, slot), divisor: 2 });
+      if (reply.kind === "ok") given.push(...reply.scores);
+    }
+    expect(given.map(({ frames }) => frames)).toEqual([40, 60, 80, 100]);
+    for (const score of given) expect(score).toMatchObject({ coverage: 1, samplingFps: 5 });
   });
 
   it("batches what waits together, over all streams, without mixing tracks", async () => {

@@ -85,6 +85,7 @@ export async function startInferenceEngine(options: InferenceEngineOptions): Pro
 
 interface Job {
   readonly slot: number;
+  readonly divisor: number;
   readonly pixels: Uint8Array;
   readonly resolve: (reply: CropReply) => void;
   readonly reject: (error: TruecastError) => void;
@@ -126,12 +127,12 @@ class Engine implements InferenceEngine {
     this.#tracks = new TrackTable({ capacity: options.maxTracks, hop: info.hop, idleMs: TRACK_IDLE_MS, evictableAfterMs: TRACK_EVICTABLE_AFTER_MS });
   }
 
-  submit({ stream, track, slot, pixels }: CropRequest): Promise<CropReply> {
+  submit({ stream, track, slot, divisor = 1, pixels }: CropRequest): Promise<CropReply> {
     if (this.#closing !== undefined) return Promise.reject(new TruecastError("inference-unavailable", "the inference engine is closed"));
     if (pixels.length !== this.#cropBytes) return Promise.reject(new TruecastError("inference-failed", `a crop of ${this.info.name} has ${this.#cropBytes} bytes, not ${pixels.length}`));
     const { promise, resolve, reject } = Promise.withResolvers<CropReply>();
     this.#counts.crops += 1;
-    const discarded = this.#queue.push({ stream, track, queuedAtMs: performance.now(), item: { slot, pixels: pixels.slice(), resolve, reject } });
+    const discarded = this.#queue.push({ stream, track, queuedAtMs: performance.now(), item: { slot, divisor, pixels: pixels.slice(), resolve, reject } });
     if (discarded !== null) this.#discard(discarded, "overload");
     this.#pumping ??= this.#pump();
     return promise;
@@ -204,7 +205,7 @@ class Engine implements InferenceEngine {
       this.#discard(crop, "no-room");
       return null;
     }
-    const turn = states.schedule.advance(crop.item.slot);
+    const turn = states.schedule.advance(crop.item.slot, crop.item.divisor);
     if (turn === null) {
       this.#counts.failed += 1;
       crop.item.reject(new TruecastError("inference-failed", `${crop.track}: slot ${crop.item.slot} does not rise above ${states.schedule.lastSlot ?? "none"}`));
@@ -218,7 +219,8 @@ class Engine implements InferenceEngine {
     if (due === null) return [];
     const raw = (due.from === "held" ? before : now)[index * schedule.states + due.state];
     if (raw === undefined) throw new TruecastError("internal", `state ${due.state} has no score`);
-    return [{ frames: due.frames, score: calibrate(raw, this.#calibration), coverage: due.coverage }];
+    const score: HorizonScore = { frames: due.frames, score: calibrate(raw, this.#calibration), coverage: due.coverage };
+    return [due.reducedSamplingFps === null ? score : { ...score, samplingFps: due.reducedSamplingFps }];
   }
 
   #fail(turns: readonly Turn[], error: unknown): void {

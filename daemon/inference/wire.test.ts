@@ -25,13 +25,25 @@ describe("client messages", () => {
     ["no type and nothing else", Buffer.from([1])],
     ["a slot that is no number", body((bytes) => bytes.writeDoubleLE(Number.NaN, 5))],
     ["a slot between two", body((bytes) => bytes.writeDoubleLE(1.5, 5))],
-    ["a stream's name longer than the message", body((bytes) => bytes.writeUInt16LE(200, 13))],
-    ["a name longer than allowed", body((bytes) => bytes.writeUInt16LE(65535, 15))],
+    ["a sampling that there is not", body((bytes) => bytes.writeUInt8(3, 13))],
+    ["a sampling by nothing", body((bytes) => bytes.writeUInt8(0, 13))],
+    ["a stream's name longer than the message", body((bytes) => bytes.writeUInt16LE(200, 14))],
+    ["a name longer than allowed", body((bytes) => bytes.writeUInt16LE(65535, 16))],
     ["too few pixels", encodeCrop(1, { ...request, pixels: new Uint8Array(11) }).subarray(4)],
     ["too many pixels", encodeCrop(1, { ...request, pixels: new Uint8Array(13) }).subarray(4)],
     ["a track's end with a long name", Buffer.concat([Buffer.from([2]), Buffer.alloc(257, "a")])],
   ])("are refused with %s", (_, bytes) => {
     expect(() => decodeClientMessage(bytes, CROP_BYTES)).toThrow(expect.objectContaining({ code: "protocol-violation" }) as Error);
+  });
+
+  it.each([
+    [undefined, 1],
+    [1, 1],
+    [2, 2],
+    [4, 4],
+  ])("say which slots are due (divisor %s)", (divisor, read) => {
+    const bytes = encodeCrop(1, divisor === undefined ? request : { ...request, divisor }).subarray(4);
+    expect(decodeClientMessage(bytes, CROP_BYTES)).toMatchObject({ request: { slot: request.slot, divisor: read, track: request.track } });
   });
 
   it("are refused at their length, before memory is set aside for them", () => {

@@ -2,7 +2,7 @@
 import { TruecastError } from "../../pipelines/errors.ts";
 import type { CropReply, CropRequest } from "../../pipelines/types.ts";
 
-export const WIRE_VERSION = 1;
+export const WIRE_VERSION = 2;
 
 /** First byte of a message. */
 const CROP = 1;
@@ -10,8 +10,9 @@ const END_TRACK = 2;
 const SERVER_JSON = 3;
 
 const LENGTH_BYTES = 4;
-/** Type, id (u32), slot (f64), length of stream and of track (u16 each). */
-const CROP_HEADER_BYTES = 1 + 4 + 8 + 2 + 2;
+/** Type, id (u32), slot (f64), divisor (u8), length of stream and of track (u16 each). */
+const CROP_HEADER_BYTES = 1 + 4 + 8 + 1 + 2 + 2;
+const DIVISORS: readonly number[] = [1, 2, 4];
 const MAX_NAME_BYTES = 256;
 /** Of everything but the pixels. */
 export const MAX_OVERHEAD_BYTES = CROP_HEADER_BYTES + 2 * MAX_NAME_BYTES;
@@ -25,7 +26,7 @@ export type ServerMessage =
   | { readonly kind: "failed"; readonly id: number; readonly message: string };
 
 /** Copies the pixels. @throws TruecastError internal: a name is too long */
-export function encodeCrop(id: number, { stream, track, slot, pixels }: CropRequest): Buffer {
+export function encodeCrop(id: number, { stream, track, slot, divisor = 1, pixels }: CropRequest): Buffer {
   const streamBytes = nameBytes(stream);
   const trackBytes = nameBytes(track);
   const namesAt = LENGTH_BYTES + CROP_HEADER_BYTES;
@@ -35,8 +36,9 @@ export function encodeCrop(id: number, { stream, track, slot, pixels }: CropRequ
   message.writeUInt8(CROP, 4);
   message.writeUInt32LE(id, 5);
   message.writeDoubleLE(slot, 9);
-  message.writeUInt16LE(streamBytes, 17);
-  message.writeUInt16LE(trackBytes, 19);
+  message.writeUInt8(divisor, 17);
+  message.writeUInt16LE(streamBytes, 18);
+  message.writeUInt16LE(trackBytes, 20);
   message.write(stream, namesAt);
   message.write(track, namesAt + streamBytes);
   message.set(pixels, pixelsAt);
@@ -60,12 +62,14 @@ export function decodeClientMessage(message: Buffer, cropBytes: number): ClientM
   }
   if (type !== CROP || message.length < CROP_HEADER_BYTES) throw violation("unknown message");
   const slot = message.readDoubleLE(5);
-  const streamEnd = CROP_HEADER_BYTES + message.readUInt16LE(13);
-  const trackEnd = streamEnd + message.readUInt16LE(15);
+  const divisor = message.readUInt8(13);
+  const streamEnd = CROP_HEADER_BYTES + message.readUInt16LE(14);
+  const trackEnd = streamEnd + message.readUInt16LE(16);
   if (streamEnd - CROP_HEADER_BYTES > MAX_NAME_BYTES || trackEnd - streamEnd > MAX_NAME_BYTES) throw violation("a name is too long");
   if (message.length - trackEnd !== cropBytes) throw violation(`a crop has ${cropBytes} bytes, not ${message.length - trackEnd}`);
   if (!Number.isSafeInteger(slot)) throw violation("a slot is not an integer");
-  const request = { stream: message.toString("utf8", CROP_HEADER_BYTES, streamEnd), track: message.toString("utf8", streamEnd, trackEnd), slot, pixels: message.subarray(trackEnd) };
+  if (!DIVISORS.includes(divisor)) throw violation(`slots are sampled by ${divisor}`);
+  const request = { stream: message.toString("utf8", CROP_HEADER_BYTES, streamEnd), track: message.toString("utf8", streamEnd, trackEnd), slot, divisor, pixels: message.subarray(trackEnd) };
   return { kind: "crop", id: message.readUInt32LE(1), request };
 }
 

@@ -49,7 +49,7 @@ export function defineInstruments(registry: Registry = new Registry()) {
     stageDuration: histogram("stage_duration_seconds", "Time that one frame or crop spent in a stage of the pipeline.", STAGE_SECONDS, "stage"),
     frameAge: histogram("frame_age_seconds", "From the decoder to the answer of the model, of every crop that was scored.", FRAME_AGE_SECONDS, "stream"),
     scores: counter("scores_total", "Scores of a horizon, provisional ones included.", "stream"),
-    horizonCoverage: gauge("horizon_coverage_ratio", "Share of its window that held a usable crop, for the newest score of the stream.", "stream"),
+    horizonCoverage: gauge("horizon_coverage_ratio", "Share of the due slots of its window that held a usable crop, for the newest score of the stream.", "stream"),
     faces: gauge("faces", "Faces followed at the moment.", "stream"),
     faceless: gauge("faceless_seconds", "Time since a usable face was last seen while the stream is live; 0 while one is seen.", "stream"),
 

@@ -18,6 +18,15 @@ function run(slots: Iterable<number>, hop = 10) {
   return given;
 }
 
+/** The scores of a track with crops in `slots`, while sampling is as `divisorAt` says. */
+function sampled(slots: readonly number[], divisorAt: (slot: number) => number) {
+  const schedule = new HorizonSchedule(10);
+  return slots.flatMap((slot) => {
+    const due = schedule.advance(slot, divisorAt(slot))?.due ?? null;
+    return due === null ? [] : [{ slot, frames: due.frames, coverage: due.coverage, fps: due.reducedSamplingFps }];
+  });
+}
+
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
 describe("HorizonSchedule", () => {
@@ -106,6 +115,47 @@ describe("HorizonSchedule", () => {
     expect(schedule.advance(11)).toBeNull();
     expect(schedule.advance(10)).toMatchObject({ fresh: true, due: null });
     expect(schedule.lastSlot).toBe(10);
+  });
+
+  it.each([
+    [2, 5],
+    [4, 2.5],
+  ])("covers all of a face that is seen in every slot that %i divides when only those are due, and names the rate", (divisor, fps) => {
+    const given = sampled(range(0, 800).filter((slot) => slot % divisor === 0 && slot >= 12), () => divisor);
+    expect(given.map(({ frames }) => frames).slice(0, 5)).toEqual([40, 60, 80, 100, 100]);
+    // One score a hop, as at full sampling.
+    expect(given.length).toBeGreaterThan(70);
+    for (const score of given) expect(score).toMatchObject({ coverage: 1, fps });
+  });
+
+  it("counts due slots without a crop against the coverage, and no others", () => {
+    let random = 1;
+    const slots = range(0, 2000).filter((slot) => slot % 2 === 0 && (slot === 0 || (random = (random * 48271) % 2147483647) % 3 !== 0));
+    const given = sampled(slots, () => 2).filter(({ frames }) => frames === 100);
+    expect(given.length).toBeGreaterThan(150);
+    for (const { slot, coverage } of given) {
+      const end = 99 + Math.floor((slot - 99) / 10) * 10;
+      expect(coverage).toBeCloseTo(slots.filter((filled) => filled <= end && filled > end - 100).length / 50, 10);
+    }
+  });
+
+  it("says that a window was sampled less as long as any of it was, and covers it across each change", () => {
+    const divisorAt = (slot: number) => (slot <= 200 || slot >= 318 ? 1 : slot <= 258 ? 2 : 4);
+    const given = sampled(range(0, 520).filter((slot) => slot % divisorAt(slot) === 0), divisorAt).filter(({ frames }) => frames === 100);
+    expect(new Set(given.map(({ coverage }) => coverage))).toEqual(new Set([1]));
+    const rates = new Map(given.map(({ slot, fps }) => [slot, fps]));
+    expect(rates.get(199)).toBeNull();
+    expect(rates.get(210)).toBe(5);
+    expect(rates.get(260)).toBe(5);
+    expect(rates.get(319)).toBe(2.5);
+    expect(rates.get(409)).toBe(5);
+    expect(rates.get(419)).toBeNull();
+  });
+
+  it("takes a slot for missed that may have been due when sampling changed somewhere in a gap", () => {
+    const given = sampled([...range(0, 60), ...range(80, 110).filter((slot) => slot % 2 === 0)], (slot) => (slot < 60 ? 1 : 2));
+    // Of the window's hundred slots 60 came at ten a second, twenty were missed, and ten of the last twenty were due and came.
+    expect(given.find(({ frames }) => frames === 100)).toMatchObject({ coverage: 70 / 90, fps: 5 });
   });
 
   it("works with any hop that divides the window, and refuses the others", () => {

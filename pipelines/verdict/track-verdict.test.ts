@@ -85,6 +85,14 @@ describe("the verdict of a track", () => {
     expect(verdict.verdictAt(1_000, true)).toEqual({ kind: "unscored", reason: "low-coverage", score: 0.1 });
   });
 
+  test("says that it stands on reduced sampling, and only then", () => {
+    const verdict = createTrackVerdict({ model });
+    verdict.observeScore(0, { ...full(0.9), samplingFps: 2.5 });
+    expect(verdict.verdictAt(0, true)).toEqual({ kind: "manipulated", score: 0.9, frames: 100, coverage: 1, samplingFps: 2.5 });
+    verdict.observeScore(1_000, full(0.9));
+    expect(verdict.verdictAt(1_000, true)).toEqual({ kind: "manipulated", score: 0.9, frames: 100, coverage: 1 });
+  });
+
   test("does not keep an old score when half a horizon passes without a new one", () => {
     const verdict = createTrackVerdict({ model });
     verdict.observeScore(0, full(0.2));

@@ -63,9 +63,9 @@ export function createTrackVerdict(options: TrackVerdictOptions): TrackVerdict {
       const refusal = prevailingRefusal(crops, ptsMs - refusalSpanMs);
       if (refusal !== null) return unscored(refusal);
       if (newest === null) return unscored("too-few-frames");
-      const { score, frames, coverage } = newest.score;
+      const { score, frames, coverage, samplingFps } = newest.score;
       if (coverage < minCoverage || ptsMs - newest.ptsMs > maxScoreAgeMs || band === null) return unscored("low-coverage");
-      return { kind: band, score, frames, coverage };
+      return { kind: band, score, frames, coverage, ...(samplingFps !== undefined && { samplingFps }) };
     },
   };
 }
