@@ -14,7 +14,7 @@ export const ERROR_CODES = {
   "play-refused": "Playing is not offered; this port takes publishers only.",
   "codec-unsupported": "The video codec cannot be decoded here.",
   "no-video": "The publisher sends no video.",
-  "capacity-reached": "No more streams are admitted with the measured capacity.",
+  "capacity-reached": "No more are admitted: the configured cap on streams, or the one on connections, is reached.",
   "ingest-restarted": "The ingest process ended unexpectedly and was started again.",
   // Decoding.
   "input-not-found": "The file does not exist or cannot be read.",
