@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const trainingDir = fileURLToPath(new URL("training", import.meta.url));
+export const trainingDir = fileURLToPath(new URL("training", import.meta.url));
 
 /** The first Python with PyTorch: the one of the environment, else the system's (Debian's python3-torch). */
 export async function findPythonWithTorch(): Promise<string | null> {
