@@ -110,13 +110,15 @@ export class FaceScoring {
     if (mode === "recording") while (entry.inFlight.size >= MAX_IN_FLIGHT_PER_TRACK) await Promise.race(entry.inFlight);
     this.#throwIfFailed();
 
-    const scoring = scorer.submit({ track: trackName(stream, trackId), stream, slot, pixels }).then(
+    const scoring = scorer.submit({ track: trackName(stream, trackId), stream, slot, pixels, divisor: this.#divisor }).then(
       (reply) => {
         this.#inferenceReady = true;
         if (reply.kind === "discarded") {
           onDiscarded("inference-overload");
           return;
         }
+        // The track may have ended meanwhile: its score must not open an alert that nothing would end.
+        if (this.#tracks.get(trackId) !== entry) return;
         const frameAgeMs = performance.now() - frame.decodedAtMs;
         onCropScored?.({ queueMs: reply.queueMs, inferenceMs: reply.inferenceMs, frameAgeMs });
         for (const score of reply.scores) {

@@ -44,7 +44,7 @@ test("crops that the model failed on and storms of the decoder are counted, from
   const stream = metrics.stream("studio");
   const counts = async () => [await valueOf(metrics, "truecast_inference_failures_total"), await valueOf(metrics, 'truecast_decoder_storms_total{stream="studio"}')];
   expect(await counts()).toEqual([0, 0]);
-  const second = { type: "stats", crops: 8, discarded: 0, batches: 1, batchSizes: [8], inferenceSeconds: [0.1], queueDepth: 0, oldestWaitMs: 0, tracks: 1, protocolErrors: 0, clients: 1, rssBytes: 1 } as const;
+  const second = { type: "stats", crops: 8, discarded: 0, batches: 1, batchSizes: [8], inferenceSeconds: [0.1], queueDepth: 0, oldestWaitMs: 0, tracks: 1, noRoom: 0, trackEnded: 0, protocolErrors: 0, clients: 1, rssBytes: 1 } as const;
   observe.inference({ ...second, failed: 3 });
   observe.inference({ ...second, failed: 2 });
   stream.decoderStorm();
