@@ -221,7 +221,7 @@ export const ServerMessage = Type.Union(
       system: SystemStatus,
       model: ModelCard,
       streams: Type.Array(Stream),
-      alerts: Type.Array(Alert, { description: "Newest first, at most 100." }),
+      alerts: Type.Array(Alert, { description: "Every open alert, and the newest ended ones up to 100 in all; newest first." }),
     }),
     Type.Object({ type: Type.Literal("resumed"), run: Type.String(), seq: Type.Integer() }),
     Type.Object({ type: Type.Literal("stream"), seq: Type.Integer(), stream: Stream }),

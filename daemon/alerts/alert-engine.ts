@@ -44,9 +44,11 @@ export interface AlertEngine extends AsyncDisposable {
   endStream(stream: string): void;
   /** Applies to scores from now on; open alerts keep the model that raised them. */
   setModel(model: AlertModel): void;
-  /** Pending and firing alerts with their latest scores (the store has those of the last transition). */
+  /** Pending and firing alerts with their latest scores (the store has those of the last transition), marked while unstored. */
   openAlerts(): readonly Alert[];
-  /** The alert with its latest scores when it is open, else as given. */
+  /** Alerts that the store does not have as they are: the open ones, and those that ended while it could not commit. */
+  aheadOfStore(): readonly Alert[];
+  /** The alert as it is when it is ahead of the store, else as given. */
   latest(alert: Alert): Alert;
   firingAlerts(stream: string): number;
   /** Transitions told but not yet committed. */
@@ -73,6 +75,9 @@ export function startAlertEngine(options: AlertEngineOptions, signal?: AbortSign
   };
 
   const openOf = (stream: string): readonly Alert[] => [...(streams.get(stream)?.values() ?? [])].flatMap(openAlertOf);
+  const marked = (alert: Alert): Alert => (transitions.unstoredAlerts.has(alert.id) ? { ...alert, unstored: true } : alert);
+  /** Ended, and not stored so: the store may have it as open, or not at all. */
+  const endedUnstored = (): readonly Alert[] => [...transitions.unstoredAlerts.values()].filter(({ state }) => state === "resolved");
 
   const step = (stream: string, track: number, input: AlertRuleInput): void => {
     const before = streams.get(stream)?.get(track) ?? INACTIVE;
@@ -114,8 +119,12 @@ export function startAlertEngine(options: AlertEngineOptions, signal?: AbortSign
     setModel(next) {
       model = next;
     },
-    openAlerts: () => streams.keys().toArray().flatMap(openOf),
-    latest: (alert) => openOf(alert.stream).find((open) => open.id === alert.id) ?? alert,
+    openAlerts: () => streams.keys().toArray().flatMap(openOf).map(marked),
+    aheadOfStore: () => [...engine.openAlerts(), ...endedUnstored().map(marked)],
+    latest(alert) {
+      const known = openOf(alert.stream).find(({ id }) => id === alert.id) ?? endedUnstored().find(({ id }) => id === alert.id);
+      return known === undefined ? alert : marked(known);
+    },
     firingAlerts: (stream) => openOf(stream).filter((alert) => alert.state === "firing").length,
     get unstored() {
       return transitions.unstored;

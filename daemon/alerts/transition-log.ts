@@ -23,6 +23,8 @@ export interface TransitionLog {
   /** @returns true when the transition is committed; false when it waits or the store refuses it for good. */
   append(transition: AlertTransition): boolean;
   readonly unstored: number;
+  /** Alerts as they are, while the store does not have them so: they wait, or it refused them and they are still open. */
+  readonly unstoredAlerts: ReadonlyMap<string, Alert>;
   /** Tries once more what waits. */
   close(): void;
 }
@@ -33,8 +35,15 @@ const BATCH = 100;
 
 export function createTransitionLog({ store, onStored, log, retryMs }: TransitionLogOptions): TransitionLog {
   let waiting: AlertTransition[] = [];
+  const unstoredAlerts = new Map<string, Alert>();
   let retry: NodeJS.Timeout | undefined;
   let givenUp = 0;
+
+  /** Nothing brings an ended alert's last state into the store any more, so there is nothing left to keep. */
+  const giveUp = ({ alert }: AlertTransition): void => {
+    givenUp++;
+    if (alert.state === "resolved" && unstoredAlerts.get(alert.id) === alert) unstoredAlerts.delete(alert.id);
+  };
 
   const commit = (batch: readonly AlertTransition[]): "stored" | "failed" | "refused" => {
     try {
@@ -46,9 +55,10 @@ export function createTransitionLog({ store, onStored, log, retryMs }: Transitio
         if (retry === undefined) log.error({ err: error, code: "store-failed" }, "alerts cannot be stored; they are sent as unstored and stored later");
         return "failed";
       }
-      if (batch.length === 1) {
-        log.error({ err: error, alert: batch[0]?.alert.id }, "the store refuses this transition for ever; it is not stored");
-        givenUp++;
+      const [only] = batch;
+      if (batch.length === 1 && only !== undefined) {
+        log.error({ err: error, alert: only.alert.id }, "the store refuses this transition for ever; it is not stored");
+        giveUp(only);
       }
       return "refused";
     }
@@ -70,6 +80,7 @@ export function createTransitionLog({ store, onStored, log, retryMs }: Transitio
       const newest = new Map(batch.map(({ alert }) => [alert.id, alert]));
       // An alert with more in the queue is not up to date yet.
       for (const { alert } of waiting) newest.delete(alert.id);
+      for (const id of newest.keys()) unstoredAlerts.delete(id);
       for (const alert of newest.values()) onStored(alert);
     }
     clearInterval(retry);
@@ -80,22 +91,26 @@ export function createTransitionLog({ store, onStored, log, retryMs }: Transitio
 
   return {
     append(transition) {
+      unstoredAlerts.set(transition.alert.id, transition.alert);
       // While an outage lasts only the timer tries: each try may wait for a lock, and this is the daemon's thread.
       if (retry === undefined) {
         const outcome = commit([transition]);
+        if (outcome === "stored") unstoredAlerts.delete(transition.alert.id);
         if (outcome !== "failed") return outcome === "stored";
       }
       retry ??= setInterval(drain, retryMs).unref();
       waiting.push(transition);
-      if (waiting.length > MAX_WAITING) {
+      const [oldest] = waiting;
+      if (waiting.length > MAX_WAITING && oldest !== undefined) {
         waiting.shift();
-        givenUp++;
+        giveUp(oldest);
       }
       return false;
     },
     get unstored() {
       return waiting.length;
     },
+    unstoredAlerts,
     close() {
       if (retry !== undefined) drain();
       clearInterval(retry);

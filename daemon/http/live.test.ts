@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
+import { TruecastError } from "../../pipelines/errors.ts";
 import { ServerMessage } from "../protocol.ts";
 import type { LiveUpdate } from "./source.ts";
 import { ALERT, fakeSource, MODEL, POINT, stream, SYSTEM } from "./testing/fake-source.ts";
@@ -57,6 +58,17 @@ describe("messages", () => {
     await client.until(() => decoded().includes(100));
     expect(decoded()).toEqual([1, 100]);
     expect(client.messages.map(({ type }) => type)).toEqual(["snapshot", "stream", "stream", "score", "stream"]);
+    client.socket.terminate();
+  });
+
+  test("a client gets its snapshot while the pages of alerts cannot be read", async () => {
+    const alerts = () => {
+      throw new TruecastError("store-failed", "disk gone");
+    };
+    await using server = await startTestServer({ source: fakeSource({ alerts }) });
+    const client = await connectLive(server.http.url);
+    await client.until(() => client.messages.length === 1);
+    expect(client.messages).toMatchObject([{ type: "snapshot", alerts: [{ state: "firing" }] }]);
     client.socket.terminate();
   });
 

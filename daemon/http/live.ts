@@ -13,7 +13,6 @@ import type { HttpEvent, HttpSource, LiveEnd, LiveUpdate } from "./source.ts";
 
 /** Clients have nothing to say; a close frame's reason is the longest thing they may send. */
 const MAX_CLIENT_MESSAGE_BYTES = 125;
-const SNAPSHOT_ALERTS = 100;
 /** A client that answers none of this many pings in a row is dead. */
 const MAX_MISSED_PONGS = 2;
 /** RFC 6455 section 7.4.1. */
@@ -179,7 +178,7 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
         system: source.system(),
         model: source.model(),
         streams: source.streams(),
-        alerts: source.alerts({ limit: SNAPSHOT_ALERTS }).alerts,
+        alerts: [...source.snapshotAlerts()],
       };
       send(client, Buffer.from(JSON.stringify(snapshot)));
     } catch (error) {

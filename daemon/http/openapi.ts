@@ -41,6 +41,7 @@ const UNASKED: HttpSource = {
   thumbnail: unasked,
   alerts: unasked,
   alert: unasked,
+  snapshotAlerts: unasked,
   metrics: unasked,
   readiness: unasked,
 };

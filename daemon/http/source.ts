@@ -13,6 +13,8 @@ export interface HttpSource {
   /** @throws TruecastError request-invalid for a cursor that was never given out */
   alerts(query: AlertQuery): AlertPage;
   alert(id: string): Alert | null;
+  /** For a new client: every open alert and the newest ended ones; given even while the store cannot be read. */
+  snapshotAlerts(): readonly Alert[];
   /** The Prometheus exposition of this moment. */
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
   readiness(): Readiness;

@@ -90,6 +90,7 @@ export function fakeSource(changes: Partial<HttpSource> = {}): HttpSource {
       return { alerts: [ALERT], nextCursor: cursor === undefined ? "second" : null };
     },
     alert: (id) => (id === ALERT.id ? ALERT : null),
+    snapshotAlerts: () => [ALERT],
     metrics: () => Promise.resolve({ contentType: "text/plain; version=0.0.4; charset=utf-8", body: "# HELP truecast_up Whether it runs.\n# TYPE truecast_up gauge\ntruecast_up 1\n" }),
     readiness: () => ({ ready: true, reasons: [] }),
     ...changes,
