@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import pino, { type Logger } from "pino";
 import type { LoadedConfig, ResolvedStream } from "../config/load.ts";
 import { readManifest } from "../models/manifest.ts";
+import { createAlertPages } from "./alert-pages.ts";
 import { alertRuleSettings } from "./alerts/alert-settings.ts";
 import { startAlertEngine } from "./alerts/alert-engine.ts";
 import { startAnalysisPool } from "./analysis/analysis-pool.ts";
@@ -245,14 +246,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
         streams: () => registry.streams(),
         stream: (name) => registry.detail(name),
         thumbnail: (name) => registry.thumbnail(name),
-        alerts(query) {
-          const page = store.alerts(query);
-          return { ...page, alerts: page.alerts.map((alert) => alerts.latest(alert)) };
-        },
-        alert(id) {
-          const alert = store.alert(id);
-          return alert && alerts.latest(alert);
-        },
+        ...createAlertPages({ engine: alerts, store, log }),
         metrics: () => metrics.exposition(),
         readiness() {
           const reasons = components.notReady();
