@@ -115,7 +115,15 @@ export const Alert = Type.Object(
     track: Type.Integer({ minimum: 1 }),
     rule: Type.Literal("manipulated-face"),
     state: AlertState,
-    resolution: Nullable(Type.Union([Type.Literal("score-fell"), Type.Literal("track-ended"), Type.Literal("stream-ended"), Type.Literal("daemon-restarted")])),
+    resolution: Nullable(
+      Type.Union([
+        Type.Literal("score-fell"),
+        Type.Literal("track-ended"),
+        Type.Literal("stream-ended"),
+        Type.Literal("analysis-restarted", { description: "The process that followed the face ended; the face may still be in the picture, as a new track." }),
+        Type.Literal("daemon-restarted"),
+      ]),
+    ),
     pendingAt: Timestamp("When the score first crossed the threshold."),
     firingAt: Nullable(Timestamp("When the dwell time was over.")),
     resolvedAt: Nullable(Timestamp("When it ended.")),

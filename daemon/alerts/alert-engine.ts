@@ -41,7 +41,8 @@ export interface ScoredTrack {
 export interface AlertEngine extends AsyncDisposable {
   score(scored: ScoredTrack): void;
   endTrack(stream: string, track: number): void;
-  endStream(stream: string): void;
+  /** Ends the alerts of all its tracks; `resolution` is stream-ended unless something else took the tracks away. */
+  endStream(stream: string, resolution?: "stream-ended" | "analysis-restarted"): void;
   /** Applies to scores from now on; open alerts keep the model that raised them. */
   setModel(model: AlertModel): void;
   /** Pending and firing alerts with their latest scores (the store has those of the last transition), marked while unstored. */
@@ -112,9 +113,9 @@ export function startAlertEngine(options: AlertEngineOptions, signal?: AbortSign
     endTrack(stream, track) {
       if (!closed && streams.get(stream)?.has(track) === true) step(stream, track, { kind: "end", atMs: now(), resolution: "track-ended" });
     },
-    endStream(stream) {
+    endStream(stream, resolution = "stream-ended") {
       if (closed) return;
-      for (const track of streams.get(stream)?.keys().toArray() ?? []) step(stream, track, { kind: "end", atMs: now(), resolution: "stream-ended" });
+      for (const track of streams.get(stream)?.keys().toArray() ?? []) step(stream, track, { kind: "end", atMs: now(), resolution });
     },
     setModel(next) {
       model = next;

@@ -55,5 +55,6 @@ export const RESOLUTION_SENTENCES: Readonly<Record<NonNullable<Alert["resolution
   "score-fell": "The score fell",
   "track-ended": "The face left the picture",
   "stream-ended": "The stream ended",
+  "analysis-restarted": "The analysis process was restarted",
   "daemon-restarted": "The daemon was restarted",
 };
