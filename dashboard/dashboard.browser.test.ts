@@ -253,6 +253,20 @@ describe("alerts", () => {
   });
 });
 
+describe("a hidden tab", () => {
+  it("says in its title that an alert fires", async () => {
+    await using visit = await browser.visit({ snapshot: snapshot({ streams: [liveStream("studio-a", { thumbnailPtsMs: null })] }) });
+    const { page, daemon } = visit;
+    await page.getByRole("link", { name: "No alerts firing" }).waitFor();
+    await page.evaluate(() => {
+      Object.defineProperty(document, "hidden", { get: () => true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    });
+    daemon.push({ type: "alert", alert: alert("studio-a") });
+    await vi.waitFor(async () => expect(await page.title()).toBe("(1 firing) Truecast"), { timeout: 5000 });
+  });
+});
+
 describe("what must be known before a figure is believed", () => {
   it("is that the model is untrained: no verdict, the raw score named as such, no bands", async () => {
     const streams = [liveStream("studio-a", { verdict: unscored("untrained-model", 0.52), tracks: tracksOf("anchor", [unscored("untrained-model", 0.52)]) }), idleStream("studio-b")];

@@ -146,6 +146,7 @@ export const UNSCORED_REASONS = [
   "no-video",
   "offline",
   "analysis-stalled",
+  "sampling-reduced",
 ] as const;
 export type UnscoredReason = (typeof UNSCORED_REASONS)[number];
 

@@ -76,6 +76,12 @@ describe("alerts", () => {
     expect(state.alerts[0]?.id).toBe(firing.id);
     expect(state.alerts[1]?.resolvedAt).toBe(NOW_MS + MAX_ALERTS + 19);
   });
+
+  it("keeps every firing alert, even past the bound", () => {
+    const firing = Array.from({ length: MAX_ALERTS + 5 }, (_, index) => alert("studio-a", { firingAt: NOW_MS + index }));
+    const state = ready(greeting("run-1", 0, { alerts: [...firing, alert("studio-b", { state: "resolved", resolvedAt: NOW_MS })] }));
+    expect(state.alerts.map(({ state: each }) => each)).toEqual(firing.map(() => "firing"));
+  });
 });
 
 describe("resume and gaps", () => {

@@ -2,7 +2,7 @@
 import type { Alert, ModelCard, ScorePoint, ServerMessage, Stream, SystemStatus } from "../../daemon/protocol.ts";
 import { addScore, EMPTY_HISTORY, mergeScores, type ScoreHistory } from "./score-history.ts";
 
-/** As many alerts as a snapshot carries; open ones are never the ones dropped. */
+/** Alerts kept; open ones are kept even past this number, as in a snapshot. */
 export const MAX_ALERTS = 100;
 
 export interface ReadyState {
@@ -106,7 +106,8 @@ export function addFetchedScores(state: LiveState, fetched: { readonly run: stri
 const ALERT_RANK: Readonly<Record<Alert["state"], number>> = { firing: 0, pending: 1, resolved: 2 };
 
 function orderAlerts(alerts: readonly Alert[]): readonly Alert[] {
-  return alerts.toSorted((a, b) => ALERT_RANK[a.state] - ALERT_RANK[b.state] || changedAt(b) - changedAt(a)).slice(0, MAX_ALERTS);
+  const open = alerts.filter(({ state }) => state !== "resolved").length;
+  return alerts.toSorted((a, b) => ALERT_RANK[a.state] - ALERT_RANK[b.state] || changedAt(b) - changedAt(a)).slice(0, Math.max(MAX_ALERTS, open));
 }
 
 function changedAt(alert: Alert): number {

@@ -19,7 +19,7 @@ export interface LiveStore extends AsyncDisposable {
 
 export interface LiveStoreOptions {
   readonly origin: string;
-  /** Runs `flush` soon, but not while nobody can see the page. */
+  /** Runs `flush` soon, or later while nobody can see the page. */
   readonly schedule: (flush: () => void) => void;
 }
 

@@ -11,24 +11,13 @@ import "./styles/stream-view.css";
 import "./styles/chart.css";
 import "./styles/alerts.css";
 import { App } from "./app.tsx";
+import { createFlushSchedule } from "./flush-schedule.ts";
 import { startLiveStore } from "./live-store.ts";
 import { startTheme } from "./theme.ts";
 import { LiveStoreContext } from "./use-live.ts";
 
-/** Eyes cannot follow more than ten changes a second, and every flush lays out the page again. */
-const FLUSH_INTERVAL_MS = 100;
-
-/** Soon while the page is visible; when it is hidden, as soon as it is seen again. */
-function scheduleFlush(flush: () => void): void {
-  if (!document.hidden) {
-    setTimeout(flush, FLUSH_INTERVAL_MS);
-    return;
-  }
-  document.addEventListener("visibilitychange", flush, { once: true });
-}
-
 startTheme();
-const store = startLiveStore({ origin: window.location.origin, schedule: scheduleFlush });
+const store = startLiveStore({ origin: window.location.origin, schedule: createFlushSchedule(document) });
 // A laptop that wakes up or finds its network again should not sit out the back-off.
 window.addEventListener("online", () => store.retryNow());
 document.addEventListener("visibilitychange", () => {

@@ -24,6 +24,8 @@ const UNSCORED_SENTENCES: Readonly<Record<string, string>> = {
   "decoder-recovering": "The decoder is recovering.",
   "no-video": "The publisher sends no video.",
   offline: "No publisher is connected.",
+  "analysis-stalled": "Analysis has stalled. Scores return when it goes on.",
+  "sampling-reduced": "Too few frames are sampled under load for a verdict.",
 };
 
 export function sentenceOfReason(reason: string): string {
