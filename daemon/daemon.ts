@@ -178,7 +178,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
       onRestart: (name, cause) => components.restarted(name, cause),
       onLost(lost) {
         for (const stream of lost) {
-          alerts.endStream(stream);
+          alerts.endStream(stream, "analysis-restarted");
           registry.clearView(stream);
           registry.apply(stream, { kind: "decoder-recovering", reason: { code: "decoder-exited", message: "the analysis process ended and is started again" } });
         }
