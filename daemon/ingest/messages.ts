@@ -30,7 +30,6 @@ export interface SessionName {
 export type IngestCommand =
   /** Sends the session's video to this Unix socket; replaces an earlier route. */
   | ({ readonly type: "route"; readonly socketPath: string } & SessionName)
-  | { readonly type: "unroute"; readonly stream: string }
   /** Ends the publisher; `publisher-lost` follows with this code. */
   | { readonly type: "kick"; readonly stream: string; readonly code: ErrorCode; readonly message?: string }
   /** Replaces all keys. Publishers whose key is gone are ended. */
@@ -56,7 +55,7 @@ export type IngestEvent =
   | { readonly type: "connection-refused"; readonly code: ErrorCode; readonly message: string; readonly remote: string }
   | ({ readonly type: "published"; readonly protocol: "rtmp"; readonly videoCodec: string | null; readonly connectedAt: number; readonly remote: string } & SessionName)
   /** At the first sequence header and at each change of it. */
-  | ({ readonly type: "video-format"; readonly codec: string; readonly widthPx?: number; readonly heightPx?: number } & SessionName)
+  | ({ readonly type: "video-format"; readonly codec: string } & SessionName)
   /** `publisher-stalled`: no media at all, will be ended soon. `no-video`: audio flows, the connection is kept. */
   | ({ readonly type: "publisher-stalled"; readonly code: "publisher-stalled" | "no-video"; readonly silentMs: number } & SessionName)
   | ({ readonly type: "publisher-resumed" } & SessionName)

@@ -2,7 +2,6 @@
 import type AVPacket from "node-media-server/src/core/avpacket.js";
 import Flv from "node-media-server/src/protocol/flv.js";
 import { TruecastError } from "../../pipelines/errors.ts";
-import { avcPictureSize } from "./avc-picture-size.ts";
 import { type FlvRoute, startFlvRoute } from "./flv-route.ts";
 import { createGopCache } from "./gop-cache.ts";
 import type { IngestLimits } from "./limits.ts";
@@ -30,7 +29,6 @@ export interface Publication {
   /** Reports what silence calls for; true when the publisher must be ended. */
   tick(): boolean;
   routeTo(socketPath: string): void;
-  unroute(): void;
   /** Called once a second: the bit rate is taken between calls. */
   stats(bytesIn: number): StreamStats;
   close(): void;
@@ -43,8 +41,6 @@ const MAX_SEQUENCE_HEADER_BYTES = 64 * 1024;
 /** FLV tag header before, and tag size after the payload. */
 const TAG_HEADER_BYTES = 11;
 const TAG_TRAILER_BYTES = 4;
-/** Frame type, packet type and composition time before an AVC record. */
-const AVC_HEADER_BYTES = 5;
 
 export function createPublication(options: PublicationOptions): Publication {
   const { stream, limits, clock, onEvent } = options;
@@ -81,10 +77,10 @@ export function createPublication(options: PublicationOptions): Publication {
     gop.setSequenceHeader(tag);
     keyframeSeen = false;
     route?.send("sequence-header", tag);
-    onEvent({ type: "video-format", ...session, codec: "h264", ...avcPictureSize(payloadOf(tag).subarray(AVC_HEADER_BYTES)) });
+    onEvent({ type: "video-format", ...session, codec: "h264" });
   };
 
-  const unroute = (): void => {
+  const endRoute = (): void => {
     route?.close();
     route = null;
   };
@@ -134,7 +130,7 @@ export function createPublication(options: PublicationOptions): Publication {
       return change?.kind === "end";
     },
     routeTo(socketPath) {
-      unroute();
+      endRoute();
       const started = startFlvRoute({
         session,
         socketPath,
@@ -148,7 +144,6 @@ export function createPublication(options: PublicationOptions): Publication {
       });
       route = started;
     },
-    unroute,
     stats(bytesIn) {
       videoBytesBySecond.push(videoBytes);
       videoBytes = 0;
@@ -157,7 +152,7 @@ export function createPublication(options: PublicationOptions): Publication {
       const bitrateKbps = Math.round((bytes * 8) / ((videoBytesBySecond.length * limits.statsIntervalMs) / 1_000) / 1_000);
       return { ...session, bytesIn, videoPackets, droppedPackets, skippedPackets, bitrateKbps };
     },
-    close: unroute,
+    close: endRoute,
   };
 }
 

@@ -131,9 +131,6 @@ export async function startRtmpServer(options: IngestOptions & { readonly onEven
           else onEvent({ type: "route-lost", stream: command.stream, sessionId: command.sessionId, message: "The session has ended." });
           return;
         }
-        case "unroute":
-          publishers.get(command.stream)?.publication.unroute();
-          return;
         case "kick":
           publishers.get(command.stream)?.connection.end(command.code, command.message ?? "The publisher was ended by the operator.");
           return;
