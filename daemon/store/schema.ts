@@ -40,8 +40,6 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX alert_transitions_by_alert ON alert_transitions (alert_id, seq);
   CREATE TRIGGER alert_transitions_append_only BEFORE UPDATE ON alert_transitions
     BEGIN SELECT RAISE(ABORT, 'alert_transitions is append-only'); END;
-
-  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   `,
 ];
 

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { Logger } from "pino";
 import { TruecastError } from "../../pipelines/errors.ts";
-import type { Alert, AlertPage, AlertQuery, AlertState } from "../protocol.ts";
+import type { Alert, AlertPage, AlertQuery } from "../protocol.ts";
 import { ALERT_COLUMNS, alertOf, cursorOf, numberOrNull, parseCursor, rowOf } from "./alert-row.ts";
 import { migrate } from "./schema.ts";
 import { inTransaction } from "./transaction.ts";
@@ -55,14 +55,10 @@ export interface Store extends AsyncDisposable {
    */
   alerts(query: AlertQuery): AlertPage;
   openAlerts(): readonly Alert[];
-  /** Resolved counts those that fired. */
-  counts(): Readonly<Record<AlertState, number>>;
   /** Oldest first. */
   transitions(id: string): readonly TransitionRecord[];
   /** @returns how many alerts were removed. */
   prune(limits: PruneLimits): number;
-  meta(key: string): string | null;
-  setMeta(key: string, value: string): void;
   close(): Promise<void>;
 }
 
@@ -82,14 +78,11 @@ export function openStore(options: StoreOptions): Store {
   const append = prepare("INSERT INTO alert_transitions (alert_id, kind, at, score, resolution) VALUES (?, ?, ?, ?, ?)");
   const byId = prepare("SELECT * FROM alerts WHERE id = ?");
   const open = prepare("SELECT * FROM alerts WHERE state <> 'resolved' ORDER BY pending_at DESC, id DESC");
-  const count = prepare(`SELECT state, count(*) AS n FROM alerts WHERE ${FIRED_OR_OPEN} GROUP BY state`);
   const history = prepare("SELECT kind, at, score, resolution FROM alert_transitions WHERE alert_id = ? ORDER BY seq");
   // Two statements, for with OR in one SQLite uses neither index.
   const oldOnes = "SELECT id FROM alerts WHERE state = 'resolved' AND resolved_at < :before ORDER BY resolved_at LIMIT :batch";
   const removeOld = prepare(`DELETE FROM alerts WHERE id IN (${oldOnes})`);
   const removeUnfired = prepare(`DELETE FROM alerts WHERE id IN (${oldOnes.replace("AND", "AND firing_at IS NULL AND")})`);
-  const getMeta = prepare("SELECT value FROM meta WHERE key = ?");
-  const putMeta = prepare("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
   const pages = new Map<string, StatementSync>();
 
   const read = <T>(work: () => T): T => attempt(`cannot read ${path}`, work);
@@ -123,7 +116,6 @@ export function openStore(options: StoreOptions): Store {
       });
     },
     openAlerts: () => read(() => open.all().map(alertOf)),
-    counts: () => read(() => ({ pending: 0, firing: 0, resolved: 0, ...Object.fromEntries(count.all().map((row) => [row["state"], Number(row["n"])])) })),
     transitions: (id) =>
       read(() =>
         history.all(id).map((row) => ({
@@ -138,8 +130,6 @@ export function openStore(options: StoreOptions): Store {
         const old = Number(removeOld.run({ before: resolvedBeforeMs, batch }).changes);
         return old + Number(removeUnfired.run({ before: unfiredBeforeMs, batch: batch - old }).changes);
       }),
-    meta: (key) => read(() => (getMeta.get(key)?.["value"] as string | undefined) ?? null),
-    setMeta: (key, value) => void write(() => putMeta.run(key, value)),
     async close() {
       if (closed) return;
       closed = true;
