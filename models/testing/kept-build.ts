@@ -15,8 +15,8 @@ const run = promisify(execFile);
 
 /** Without any of these a folder is built again: what clears temporary folders by age does not take them whole. */
 const FILES = ["manifest.json", "backbone.onnx", "projection.onnx", "horizon.onnx", "crops.bin", "features.bin", "scores.bin"];
-/** A folder of other sources may be in use by another checkout's tests; one that nobody used for a day is not. */
-const UNUSED_MS = 24 * 3_600_000;
+/** A folder of other sources may be in use by another checkout's tests; one that nobody used for an hour is not. Each is half a gigabyte. */
+const UNUSED_MS = 3_600_000;
 
 /** @returns the folder; it is shared, so nothing may be written there */
 export async function keptBuild(options: Omit<BuildOptions, "out"> & { readonly referenceFrames: number }): Promise<string> {

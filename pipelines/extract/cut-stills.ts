@@ -120,9 +120,9 @@ if (import.meta.main) {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: "string" }, size: { type: "string", default: "256" }, margin: { type: "string", default: "2" } } });
   if (values.out === undefined || positionals.length === 0) throw new TruecastError("config-invalid", "usage: node pipelines/extract/cut-stills.ts --out DIR [--size PX] [--margin FACTOR] FOLDER...");
   if (existsSync(join(values.out, "faces.jsonl"))) {
-    console.log(`${values.out} is complete already.`);
+    process.stdout.write(`${values.out} is complete already.\n`);
   } else {
     const { cut, leftOut } = await cutStills(positionals, { outDir: values.out, sizePx: Number(values.size), margin: Number(values.margin) });
-    console.log(`\n${cut} faces cut, ${leftOut} photographs without a usable face left out.`);
+    process.stdout.write(`\n${cut} faces cut, ${leftOut} photographs without a usable face left out.\n`);
   }
 }
