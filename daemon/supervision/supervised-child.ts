@@ -34,6 +34,8 @@ export interface SupervisedChildOptions<Init, Info, Out extends { readonly type:
   /** Called at every change of state. */
   readonly onState?: (state: ChildState<Info>) => void;
   readonly onRestart?: (cause: RestartCause) => void;
+  /** Flags of Node for the child. */
+  readonly execArgv?: readonly string[];
   readonly log: Logger;
   readonly readyTimeoutMs?: number;
   /** A child silent for this long is wedged and is killed; children speak once a second. */
@@ -106,7 +108,7 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
     setState({ kind: "starting" });
     let launched: ChildProcess;
     try {
-      launched = fork(fileURLToPath(options.entry), [], { serialization: "advanced", execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...ALLOCATOR } });
+      launched = fork(fileURLToPath(options.entry), [], { serialization: "advanced", execArgv: [...(options.execArgv ?? [])], stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...ALLOCATOR } });
     } catch (error) {
       ended("start-failed", `${name} could not be started: ${messageOf(error)}`, startedAt);
       return;

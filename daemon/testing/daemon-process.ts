@@ -97,11 +97,11 @@ export async function runCli(args: readonly string[], environment: Record<string
 
 /** One face that moves a little: from one of face-api's sample photographs, 720p30 H.264, made once a machine. */
 export async function faceVideo(): Promise<string> {
-  const file = join(tmpdir(), "truecast-test-face-v2.mp4");
+  const file = join(tmpdir(), "truecast-test-face-v3.mp4");
   if (existsSync(file)) return file;
   const photograph = join(root, "node_modules/@vladmandic/face-api/demo/sample6.jpg");
-  const oneWoman = "crop=iw*0.345:ih*0.6:0:ih*0.2,scale=-2:720,pad=1280:720:(ow-iw)/2:0:gray";
-  const motion = "zoompan=z='1.1+0.04*sin(on/20)':x='iw/2-iw/zoom/2+8*sin(on/15)':d=1:s=1280x720:fps=30";
+  const oneWoman = "crop=iw*0.345:ih*0.6:0:ih*0.2,scale=-2:720,pad=1280:720:(ow-iw)/2:0:gray,setsar=1";
+  const motion = "zoompan=z='1.1+0.04*sin(on/20)':x='iw/2-iw/zoom/2+8*sin(on/15)':d=1:s=1280x720:fps=30,setsar=1";
   const filter = `${oneWoman},${motion}`;
   const part = `${file}.${process.pid}.mp4`;
   await run("ffmpeg", ["-nostdin", "-v", "error", "-y", "-loop", "1", "-i", photograph, "-t", "12", "-vf", filter, "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "30", "-b:v", "2M", part]);

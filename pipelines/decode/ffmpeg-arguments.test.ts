@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { judgePictureSize, liveArguments, probeArguments, recordingArguments, recordingSource } from "./ffmpeg-arguments.ts";
 
-const SCALE = "scale=w='max(1,round(iw*clip(sar,0.25,4)*min(1,min(1280/(iw*clip(sar,0.25,4)),720/ih))))':h='max(1,round(ih*min(1,min(1280/(iw*clip(sar,0.25,4)),720/ih))))':flags=bilinear";
+const SCALE = "scale=w='max(1,round(iw*if(lt(abs(sar-1),0.02),1,clip(sar,0.25,4))*min(1,min(1280/(iw*if(lt(abs(sar-1),0.02),1,clip(sar,0.25,4))),720/ih))))':h='max(1,round(ih*min(1,min(1280/(iw*if(lt(abs(sar-1),0.02),1,clip(sar,0.25,4))),720/ih))))':flags=bilinear";
 const OUTPUT_END = `,${SCALE},format=rgb24,sidedata=mode=delete,showinfo=checksum=0 -c:v rawvideo -pix_fmt rgb24 -flush_packets 1 -f rawvideo`;
 
 it("gives live decoding exactly these arguments", () => {

@@ -9,11 +9,13 @@ import type { DetectorReply, DetectorRequest, WorkerPicture } from "./detector-m
 import { runTinyFaceNetwork, type TinyFaceParameters } from "./tiny-face-network.ts";
 import { decodeCells, VALUES_PER_CELL } from "./tiny-face-cells.ts";
 
-const { tf } = faceapi;
 const net = faceapi.nets.tinyFaceDetector;
 
 /** The network's mean colour; also what a padded border holds, so that padding is zero after normalisation. */
 const MEAN_RGB = [117.001, 114.697, 97.404] as const;
+const normalisedByte = (mean: number): Float32Array => Float32Array.from({ length: 256 }, (_, value) => (value - mean) / 255);
+const [RED, GREEN, BLUE] = [normalisedByte(MEAN_RGB[0]), normalisedByte(MEAN_RGB[1]), normalisedByte(MEAN_RGB[2])];
+let scratch = new Float32Array(0);
 
 /** A fine search of the whole picture. */
 const LARGEST = { widthPx: 960, heightPx: 544 } as const;
@@ -36,7 +38,9 @@ async function load(): Promise<void> {
  * @returns rows of x, y, width, height, confidence in pixels of the picture
  */
 function detectIn(picture: WorkerPicture, minConfidence: number): Float32Array {
-  const output = runTinyFaceNetwork(tf.tensor4d(normalised(picture), [1, picture.heightPx, picture.widthPx, 3]), net.params as unknown as TinyFaceParameters);
+  const { widthPx, heightPx, rgb } = picture;
+  const rows = (top: number, count: number): Float32Array => normalised(rgb.subarray(top * widthPx * 3, (top + count) * widthPx * 3));
+  const output = runTinyFaceNetwork({ widthPx, heightPx, rows }, net.params as unknown as TinyFaceParameters);
   const { shape } = output;
   const cells = output.dataSync();
   output.dispose();
@@ -44,12 +48,14 @@ function detectIn(picture: WorkerPicture, minConfidence: number): Float32Array {
   return decodeCells({ cells, rows: shape[1], columns: shape[2], minConfidence });
 }
 
-function normalised({ rgb }: WorkerPicture): Float32Array {
-  const out = new Float32Array(rgb.length);
+/** @returns the same array again and again: the caller is done with it before the next call. */
+function normalised(rgb: Uint8Array): Float32Array {
+  if (scratch.length < rgb.length) scratch = new Float32Array(rgb.length);
+  const out = scratch.subarray(0, rgb.length);
   for (let i = 0; i < rgb.length; i += 3) {
-    out[i] = (rgb[i]! - MEAN_RGB[0]) / 255;
-    out[i + 1] = (rgb[i + 1]! - MEAN_RGB[1]) / 255;
-    out[i + 2] = (rgb[i + 2]! - MEAN_RGB[2]) / 255;
+    out[i] = RED[rgb[i]!]!;
+    out[i + 1] = GREEN[rgb[i + 1]!]!;
+    out[i + 2] = BLUE[rgb[i + 2]!]!;
   }
   return out;
 }

@@ -48,11 +48,18 @@ export interface TinyFaceParameters {
   readonly conv8: Convolution;
 }
 
+/** A normalised picture that is handed over in strips of rows, so that it never exists as one tensor. */
+export interface PictureRows {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  /** RGB floats of `rows` rows from `top` on; used up before the next call, so the array may be the same one again. */
+  rows(top: number, rows: number): Float32Array;
+}
+
 /**
- * @param picture normalised, `[1, height, width, 3]`; disposed here.
  * @returns `[1, rows, columns, values]`, the caller's to dispose.
  */
-export function runTinyFaceNetwork(picture: Tensor4D, parameters: TinyFaceParameters): Tensor4D {
+export function runTinyFaceNetwork(picture: PictureRows, parameters: TinyFaceParameters): Tensor4D {
   let x = firstLayer(picture, parameters.conv0);
   for (const name of POOLED_LAYERS) x = pooled(separable(x, parameters[name]), 2);
   x = pooled(separable(x, parameters.conv5), 1);
@@ -62,15 +69,15 @@ export function runTinyFaceNetwork(picture: Tensor4D, parameters: TinyFaceParame
   return replacing(x, (input) => tf.fused.conv2d({ x: input, filter: filters, strides: [1, 1], pad: "valid", bias }));
 }
 
-function firstLayer(picture: Tensor4D, { filters, bias }: Convolution): Tensor4D {
-  const [, height, width] = picture.shape;
-  const rows = height - 2;
+/** The strips are cut before they become tensors: the backend's slice would copy the whole picture for each. */
+function firstLayer(picture: PictureRows, { filters, bias }: Convolution): Tensor4D {
+  const rows = picture.heightPx - 2;
   const strips: Tensor4D[] = [];
   for (let top = 0; top < rows; top += STRIP_ROWS) {
-    const strip = tf.slice(picture, [0, top, 0, 0], [1, Math.min(STRIP_ROWS, rows - top) + 2, width, 3]);
+    const stripRows = Math.min(STRIP_ROWS, rows - top) + 2;
+    const strip = tf.tensor4d(picture.rows(top, stripRows), [1, stripRows, picture.widthPx, 3]);
     strips.push(pooled(replacing(strip, (x) => tf.fused.conv2d({ x, filter: filters, strides: [1, 1], pad: "valid", bias })), 2));
   }
-  picture.dispose();
   const [only] = strips;
   if (only !== undefined && strips.length === 1) return only;
   const joined = tf.concat(strips, 1);

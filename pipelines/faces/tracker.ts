@@ -31,7 +31,7 @@ export const DEFAULT_TRACKER_OPTIONS: TrackerOptions = {
   maxFaces: 8,
   keepMissingMs: 2_000,
   refreshIntervalMs: 500,
-  searchIntervalMs: { coarse: { idle: 500, busy: 1_000 }, fine: { idle: 1_000, busy: 2_000 } },
+  searchIntervalMs: { coarse: { idle: 500, busy: 1_000 }, fine: { idle: 1_000, busy: 4_000 } },
   maxCarryMs: 1_500,
   minNewConfidence: 0.45,
   certainConfidence: 0.85,

@@ -19,7 +19,7 @@ const picture = Float32Array.from({ length: height * width * 3 }, (_, index) => 
 const heapBytes = (): number => (backend() as unknown as { wasm: { HEAPU8: Uint8Array } }).wasm.HEAPU8.byteLength;
 
 const before = memory().numTensors;
-const leanOutput = runTinyFaceNetwork(tf.tensor4d(picture, [1, height, width, 3]), net.params as unknown as TinyFaceParameters);
+const leanOutput = runTinyFaceNetwork({ widthPx: width, heightPx: height, rows: (top, rows) => picture.subarray(top * width * 3, (top + rows) * width * 3) }, net.params as unknown as TinyFaceParameters);
 const lean = Float32Array.from(leanOutput.dataSync());
 leanOutput.dispose();
 const leakedTensors = memory().numTensors - before;
