@@ -16,14 +16,16 @@ from torch.nn import functional as F
 
 from .channel import draw_encoding, through_h264
 from .faces import Faces, load_faces, split_people
-from .forgeries import KINDS, Chance, forge, nearest_donors, recolour
+from .forgeries import Chance, forge, lose_resolution, nearest_donors, recolour
 from .generator import FaceAutoencoder, load_autoencoders, save_autoencoders, train_autoencoders
-from .geometry import sample
+from .geometry import blur, sample
 from .progress import Progress
 from .sequences import beautify, draw_motion, face_boxes, film, put_on
 
 #: Sides of the filmed square, about twice the face: faces from 64 to 160 px wide, as in live pictures.
 FRAME_SIZES = (128, 160, 192, 256, 320)
+#: How often each kind is drawn: the hard ones more often than those that a network learns at once.
+KIND_MIX = ("self-blend",) * 5 + ("swap",) * 7 + ("redrawn",) * 3 + ("reenact",) * 4 + ("whole",)
 HELD_OUT_SHARE = 0.15
 SPLIT_SEED = 7
 
@@ -89,6 +91,9 @@ class ClipMaker:
         if chance.happens(0.6):
             # The camera's noise belongs to the genuine picture; what a forger draws over it has none.
             picture = (picture + chance.log_uniform(0.004, 0.04) * torch.randn(picture.shape, generator=chance.generator)).clamp(0, 1)
+        if chance.happens(0.35):
+            # A soft genuine picture, so that a forger's layer may also be the sharper of the two.
+            picture = lose_resolution(blur(picture, chance.uniform(0, 1.5)), chance.log_uniform(0.3, 0.9), chance)
         picture = recolour(picture, 0.2, chance)
         forgery = forge(kind, picture, landmarks, other, self.landmarks[donor], chance, self.autoencoders)
         forged, masks = put_on(picture, forgery, landmarks, plan.frames, chance)
@@ -108,7 +113,7 @@ class ClipMaker:
     def shard(self, plan: ClipPlan, seed: int) -> Dict[str, np.ndarray]:
         chance = Chance(torch.Generator().manual_seed(seed))
         frame_px = FRAME_SIZES[int(chance.uniform(0, len(FRAME_SIZES)))]
-        kinds = [chance.choice(KINDS) for _ in range(plan.pairs)]
+        kinds = [chance.choice(KIND_MIX) for _ in range(plan.pairs)]
         pairs = [self.pair(plan, frame_px, kind, chance) for kind in kinds]
         films = np.concatenate([film_.numpy() for pair in pairs for film_ in pair["films"]])
         for _ in range(2 if chance.happens(0.3) else 1):

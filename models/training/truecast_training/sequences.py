@@ -75,7 +75,7 @@ def draw_motion(landmarks: Tensor, still_px: int, frame_px: int, frames: int, ch
         blur_px=chance.log_uniform(0.3, 1.6) if chance.happens(0.5) else 0.0,
         noise=chance.log_uniform(0.002, 0.025) if chance.happens(0.7) else 0.0,
         sharpening=chance.uniform(0.2, 1.2) if chance.happens(0.25) else 0.0,
-        resolution=chance.log_uniform(0.4, 0.9) if chance.happens(0.35) else 1.0,
+        resolution=chance.log_uniform(0.3, 0.9) if chance.happens(0.45) else 1.0,
     )
 
 

@@ -147,7 +147,7 @@ def train_frames(recipe: Recipe, data: Path, out: Path, device: torch.device, pr
             sums += (float(loss.detach()), float((logits.argmax(1) == labels).float().mean()), 1)
             if step % VALIDATE_EVERY == 0 or step == steps:
                 rate = sums[2] * recipe.frame_batch / (time.monotonic() - since)
-                history.append({"step": step, "loss": sums[0] / sums[2], "accuracy": sums[1] / sums[2], "images_per_s": rate, "clips": len(training), **validate(average, held_out, device)})
+                history.append({"step": step, "loss": float(sums[0] / sums[2]), "accuracy": float(sums[1] / sums[2]), "images_per_s": float(rate), "clips": len(training), **validate(average, held_out, device)})
                 average.eval()
                 draw_curves(history, out / "frames.png")
                 (out / "frames-history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")

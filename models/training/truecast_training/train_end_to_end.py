@@ -57,7 +57,7 @@ def train_end_to_end(recipe: Recipe, data: Path, out: Path, device: torch.device
         sums += (float(loss.detach()), float((logits.argmax(1) == labels).float().mean()), 1)
         if (step + 1) % VALIDATE_EVERY == 0 or step + 1 == steps:
             held = held_out_logits(model, held_out, device, frames)
-            history.append({"step": step + 1, "loss": sums[0] / sums[2], "accuracy": sums[1] / sums[2], "auc": auc([int(label) for label in held_out.labels], held)})
+            history.append({"step": step + 1, "loss": float(sums[0] / sums[2]), "accuracy": float(sums[1] / sums[2]), "auc": auc([int(label) for label in held_out.labels], held)})
             draw_curves(history, out / "sequences.png")
             sums = np.zeros(3)
         if step + 1 == steps or time.monotonic() - saved > SAVE_EVERY_S:

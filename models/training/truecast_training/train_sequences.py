@@ -107,7 +107,7 @@ def train_sequences(recipe: Recipe, frames_path: Path, frame_data: Path, sequenc
         sums += (float(loss.detach()), float((logits[:, -1].argmax(1) == labels).float().mean()), 1)
         if (step + 1) % 50 == 0 or step + 1 == steps:
             held = held_out_logits(average, held_features, at, device)
-            history.append({"step": step + 1, "loss": sums[0] / sums[2], "accuracy": sums[1] / sums[2], "auc": auc(held_labels.tolist(), held[:, -1].tolist())})
+            history.append({"step": step + 1, "loss": float(sums[0] / sums[2]), "accuracy": float(sums[1] / sums[2]), "auc": auc(held_labels.tolist(), held[:, -1].tolist())})
             draw_curves(history, out / "sequences.png")
             sums = np.zeros(3)
         progress.show(step + 1, f"held-out AUC {history[-1]['auc']:.3f}" if history else "")
