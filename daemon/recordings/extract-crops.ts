@@ -10,6 +10,7 @@ import { type Channel, channelName, openThroughChannel } from "./channel.ts";
 import { contentHash, type ListedClip } from "./clip-list.ts";
 import { createNpyFile, type NpyFile } from "./npy-file.ts";
 import { despitePauses } from "./pauses.ts";
+import { pipelineIdentity } from "./pipeline-identity.ts";
 
 export interface ExtractSettings {
   readonly outDir: string;
@@ -46,8 +47,6 @@ export interface ExtractedClip {
   readonly leftOut: string | null;
 }
 
-/** Raised when the same clip would give other crops or other lines. */
-const FORMAT = 1;
 const RECORD = "tracks.json";
 
 /**
@@ -57,7 +56,7 @@ const RECORD = "tracks.json";
 export async function extractClip(clip: ListedClip, channel: Channel, settings: ExtractSettings, { detector, signal }: { detector: ScopedFaceDetector; signal: AbortSignal }): Promise<ExtractedClip & { readonly how: "done" | "cached" }> {
   const { outDir, sizePx, cropMargin, maxSeconds } = settings;
   // With the name: no two clips of a list write to one folder.
-  const key = JSON.stringify([FORMAT, clip.file, await contentHash(clip.path), channelName(channel), sizePx, cropMargin, maxSeconds]);
+  const key = JSON.stringify([await pipelineIdentity(), clip.file, await contentHash(clip.path), channelName(channel), sizePx, cropMargin, maxSeconds]);
   const stem = basename(clip.file, extname(clip.file)).replace(/[^A-Za-z0-9._-]+/g, "_").slice(0, 60);
   const name = join("clips", `${stem}-${channelName(channel)}-${createHash("sha256").update(key).digest("hex").slice(0, 12)}`);
   const earlier = await readFile(join(outDir, name, RECORD), "utf8").catch(() => null);

@@ -13,6 +13,7 @@ import { type Channel, channelName, openThroughChannel } from "./channel.ts";
 import { contentHash, type ListedClip } from "./clip-list.ts";
 import { CLIP_FAULTS } from "./extract-crops.ts";
 import { despitePauses } from "./pauses.ts";
+import { pipelineIdentity } from "./pipeline-identity.ts";
 import { type RecordingScorer, scoreRecording } from "./recording-scorer.ts";
 
 export interface ScoreClipOptions {
@@ -24,13 +25,10 @@ export interface ScoreClipOptions {
   readonly signal: AbortSignal;
 }
 
-/** Raised when the pipeline would give other scores for the same clip and model. */
-const FORMAT = 1;
-
 /** @throws TruecastError for anything but a clip that cannot be decoded, which is an unscored clip */
 export async function scoreClip(clip: ListedClip, channel: Channel, options: ScoreClipOptions): Promise<ScoredClip & { readonly how: "done" | "cached" }> {
   const { cacheDir, maxSeconds, scorer } = options;
-  const key = createHash("sha256").update(JSON.stringify([FORMAT, await contentHash(clip.path), channelName(channel), maxSeconds, scorer.model.sha256]));
+  const key = createHash("sha256").update(JSON.stringify([await pipelineIdentity(), await contentHash(clip.path), channelName(channel), maxSeconds, scorer.model.sha256]));
   const stem = basename(clip.file, extname(clip.file)).replace(/[^A-Za-z0-9._-]+/g, "_").slice(0, 60);
   const path = join(cacheDir, `${stem}-${channelName(channel)}-${key.digest("hex").slice(0, 16)}.json`);
   const kept = await readKept(path);
