@@ -1,5 +1,7 @@
 """Faces, forgeries, sequences, the channel and the shards made of them."""
 
+import contextlib
+import io
 import tempfile
 import unittest
 from pathlib import Path
@@ -120,8 +122,9 @@ class Shard(unittest.TestCase):
             write_stills(folder / "stills", 24)
             plan = ClipPlan(pairs=2, frames=4, kept=(1, 3))
             draw = lambda: prepare(folder / "stills", folder / "data", plan, "training", 2, 48, 1.3, autoencoder_steps=2)
-            self.assertEqual(draw(), 2)
-            self.assertEqual(draw(), 0)
+            with contextlib.redirect_stderr(io.StringIO()):
+                self.assertEqual(draw(), 2)
+                self.assertEqual(draw(), 0)
             shards = Shards(folder / "data" / "training")
             self.assertEqual(shards.refresh(), 8)
             self.assertEqual([int(label) for label in shards.labels], [0, 1] * 4)

@@ -74,7 +74,7 @@ class Training(unittest.TestCase):
         self.assertEqual(manifest["name"], "edge")
         self.assertLess(manifest["bands"]["uncertain"], manifest["bands"]["suspicious"])
         self.assertLess(manifest["bands"]["suspicious"], manifest["bands"]["manipulated"])
-        with self.assertRaisesRegex(ValueError, "must say how accurate"):
+        with self.assertRaisesRegex(ValueError, "must say how accurate"), contextlib.redirect_stdout(io.StringIO()):
             main(["export", "--model", "face-resnet", "--name", "edge", "--weights", str(model), "--out", str(out), "--trained"])
         trained = build_model("face-resnet")
         trained.load_state_dict(torch.load(str(model), map_location="cpu")["model"])
