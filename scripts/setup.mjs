@@ -57,6 +57,8 @@ function installPackages() {
 function installPrograms(purpose) {
   const needed = purpose === "run" ? PROGRAMS.run : [...PROGRAMS.run, ...PROGRAMS[purpose]];
   const missing = new Set(needed.filter(({ command }) => !onPath(command)).flatMap(({ debian }) => debian));
+  // The npm package's Node is linked against libatomic, which a minimal Debian leaves out.
+  if (!nodeRuns()) missing.add("libatomic1");
   if (purpose === "training") for (const name of missingPythonPackages()) missing.add(name);
   if (missing.size === 0) return;
   const names = [...missing];
@@ -67,6 +69,16 @@ function installPrograms(purpose) {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   run("apt-get", ["update", "-qq"], env);
   run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names], env);
+  if (!nodeRuns()) throw new SetupError(`${nodePath} does not run on this system: ${nodeComplaint()}`);
+}
+
+function nodeRuns() {
+  return spawnSync(nodePath, ["--version"], { stdio: "ignore" }).status === 0;
+}
+
+function nodeComplaint() {
+  const { stderr, error } = spawnSync(nodePath, ["--version"], { encoding: "utf8" });
+  return error?.message ?? stderr.trim();
 }
 
 function missingPythonPackages() {
