@@ -1,0 +1,68 @@
+/** `doctor`, `check-config` and `demo` as a person runs them. */
+import { createServer, type AddressInfo } from "node:net";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { runCli, startCli } from "../testing/daemon-process.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "truecast-commands-"));
+const freePorts = { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_DATA_DIR: join(folder, "data") };
+
+test("doctor finds a sound machine sound", { timeout: 60_000 }, async () => {
+  const { code, stdout } = await runCli(["doctor"], freePorts);
+  const lines = stdout.trim().split("\n");
+  expect(lines.filter((line) => !line.startsWith("ok "))).toEqual([]);
+  expect(lines.length).toBeGreaterThan(8);
+  expect(stdout).toMatch(/provider auto +runs on (cpu|cuda)/);
+  expect(code).toBe(0);
+});
+
+test("doctor names a taken port, a missing model and a missing ffmpeg, and what to do", { timeout: 60_000 }, async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const { code, stdout } = await runCli(["doctor"], { ...freePorts, TRUECAST_HTTP_PORT: String(port), TRUECAST_INFERENCE_MODEL: "absent", PATH: "/nowhere" });
+  await new Promise((resolve) => server.close(resolve));
+  expect(code).toBe(1);
+  expect(stdout).toMatch(new RegExp(`FAIL +port ${port} \\(http\\) +127\\.0\\.0\\.1:${port} is taken by another process; stop it or set another port`));
+  expect(stdout).toMatch(/FAIL +model absent/);
+  expect(stdout).toMatch(/FAIL +ffmpeg +not found on PATH; on Debian or Ubuntu: sudo apt-get install -y ffmpeg/);
+});
+
+test("check-config accepts the shipped default and names what is wrong in another", async () => {
+  const good = await runCli(["check-config", "--config", new URL("../../config/default.yaml", import.meta.url).pathname]);
+  expect(good).toMatchObject({ code: 0, stderr: "" });
+  expect(good.stdout).toContain("ok");
+  const file = join(folder, "bad.yaml");
+  writeFileSync(file, "rtmp: { prot: 1 }\nhttp: { port: -1 }\n");
+  const bad = await runCli(["check-config", "--config", file]);
+  expect(bad.code).toBe(1);
+  expect(bad.stderr).toContain("unknown key `rtmp.prot` (did you mean `rtmp.port`?)");
+  expect(bad.stderr).toContain("`http.port` is -1");
+});
+
+test("the demo shows scores of two streams and an alert, says that they are scripted, and ends on Ctrl-C", { timeout: 180_000 }, async () => {
+  const { child, exited } = startCli(["demo"], { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", XDG_CACHE_HOME: join(folder, "cache") });
+  let told = "";
+  const alerted = Promise.withResolvers<void>();
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    told += text;
+    if (/ALERT firing: demo-forged.*\(scripted\)/.test(told)) alerted.resolve();
+  });
+  void exited.then(() => alerted.reject(new Error(`the demo ended: ${told}`)));
+  await alerted.promise;
+  expect(told).toContain("SCRIPT, not from a detector");
+  expect(told).toMatch(/demo-genuine: authentic, score 0\.\d\d/);
+  expect(told).toMatch(/demo-forged: manipulated, score 0\.\d\d/);
+  expect(told).not.toMatch(/ALERT firing: demo-genuine/);
+  child.kill("SIGINT");
+  expect(await exited).toEqual([0, null]);
+});
+
+test("the demo names a video that is not there", async () => {
+  const { code, stderr } = await runCli(["demo", "--video", join(folder, "absent.mp4")]);
+  expect(code).toBe(1);
+  expect(stderr).toContain("absent.mp4: no such file");
+  expect(stderr).toContain("[input-not-found]");
+});
