@@ -49,11 +49,6 @@ test("a codec that cannot be decoded fails the stream and is not waited for", ()
   expect(nextLife(life, { kind: "published", session }, clock).kind).toBe("starting");
 });
 
-test("a refused second publisher leaves the first alone", () => {
-  const life = after({ kind: "published", session }, { kind: "frame" }, { kind: "publisher-refused", reason: { code: "publisher-exists", message: "" } });
-  expect(life.kind).toBe("live");
-});
-
 test("the death of the ingest process puts every published stream into its grace time", () => {
   const reason: Reason = { code: "ingest-restarted", message: "signal" };
   expect(after({ kind: "published", session }, { kind: "ingest-lost", reason })).toEqual({ kind: "reconnecting", reason, untilMs: 16_000 });

@@ -29,7 +29,6 @@ export type StreamEvent =
   | { readonly kind: "decoder-recovering"; readonly reason: Reason }
   | { readonly kind: "decoder-failed"; readonly reason: Reason }
   | { readonly kind: "publisher-lost"; readonly sessionId: string; readonly reason: Reason }
-  | { readonly kind: "publisher-refused"; readonly reason: Reason }
   | { readonly kind: "ingest-lost"; readonly reason: Reason }
   | { readonly kind: "tick" };
 
@@ -56,9 +55,6 @@ export function nextLife(life: StreamLife, event: StreamEvent, { nowMs, graceMs 
       return "session" in life && life.session ? { kind: "failed", session: life.session, reason: event.reason } : life;
     case "publisher-lost":
       return isCurrent(life, event.sessionId) ? afterLoss(life, event.reason, nowMs + graceMs) : life;
-    case "publisher-refused":
-      // A refused second publisher must not disturb the one that is there.
-      return life.kind === "waiting" || life.kind === "reconnecting" || life.kind === "failed" ? { kind: "failed", session: null, reason: event.reason } : life;
     case "ingest-lost":
       return "session" in life && life.session ? afterLoss(life, event.reason, nowMs + graceMs) : life;
     case "tick":
