@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from stand_ins import draw_head, box_of, landmarks_in, write_stills
 
-from truecast_training.channel import Encoding, through_h264
-from truecast_training.dataset import Shards, augment, frame_batches
+from truecast_training.channel import Encoding, through_h264, through_palette
+from truecast_training.dataset import Shards, augment, frame_batches, window
 from truecast_training.faces import load_faces, people_of, split_people
 from truecast_training.forgeries import KINDS, Chance, forge
 from truecast_training.generator import fresh_autoencoders
 from truecast_training.geometry import apply, blur, half_planes, invert, similarity, warp
 from truecast_training.prepare import ClipPlan, crop, mirrored, prepare
-from truecast_training.sequences import put_on
+from truecast_training.sequences import in_front, out_of_focus, put_on
 
 
 def chance(seed: int = 5) -> Chance:
@@ -113,6 +113,46 @@ class Channel(unittest.TestCase):
             self.assertEqual(decoded.shape, frames.shape)
             lost.append(float(np.abs(decoded.astype(float) - frames).mean()))
         self.assertGreater(lost[0], 1.3 * lost[1])
+
+
+    def test_a_palette_leaves_no_more_than_256_colours(self) -> None:
+        frames = np.stack([np.asarray(draw_head(3, 96))] * 3)
+        through = through_palette(frames)
+        self.assertEqual(through.shape, frames.shape)
+        self.assertGreater(len(np.unique(frames.reshape(-1, 3), axis=0)), 256)
+        self.assertLessEqual(len(np.unique(through.reshape(-1, 3), axis=0)), 256)
+
+
+class InFrontOfTheCamera(unittest.TestCase):
+    def test_something_in_front_covers_genuine_and_forged_alike(self) -> None:
+        films = [torch.full((4, 64, 64, 3), value, dtype=torch.uint8) for value in (50, 200)]
+        covered, free = in_front(films, 4, chance(3))
+        self.assertEqual([list(film.shape) for film in covered], [[4, 64, 64, 3]] * 2)
+        untouched = (free[:, 0] == 1).unsqueeze(3).expand(4, 64, 64, 3)
+        self.assertTrue(0 < int(untouched.sum()) < untouched.numel())
+        for film, before in zip(covered, films):
+            self.assertTrue(torch.equal(film[untouched], before[untouched]))
+        nearer = (covered[0].float() - covered[1].float()).abs()[~untouched].mean()
+        self.assertLess(float(nearer), 150, "what is covered tells genuine and forged less apart")
+
+    def test_out_of_focus_leaves_the_face_as_it_is(self) -> None:
+        picture = still(4)
+        soft = out_of_focus(picture, LANDMARKS, 3)
+        face = (slice(None), slice(None), slice(50, 90), slice(50, 80))
+        self.assertTrue(torch.equal(soft[face], picture[face]))
+        self.assertFalse(torch.equal(soft[:, :, :8], picture[:, :, :8]))
+
+
+class Windows(unittest.TestCase):
+    def test_a_window_is_cut_at_one_place_from_both_of_a_pair_and_from_their_masks(self) -> None:
+        row = torch.arange(80).view(1, 80, 1, 1).expand(8, 80, 80, 3)
+        masks = torch.arange(20).view(1, 20, 1).expand(8, 20, 20)
+        crops, cut = window(row.to(torch.uint8), masks.to(torch.float32), 48, torch.Generator().manual_seed(2))
+        self.assertEqual((list(crops.shape), list(cut.shape)), ([8, 48, 48, 3], [8, 12, 12]))
+        tops = crops[:, 0, 0, 0]
+        self.assertEqual(tops[0::2].tolist(), tops[1::2].tolist())
+        self.assertEqual((tops // 4).tolist(), cut[:, 0, 0].tolist())
+        self.assertGreater(len(set(tops.tolist())), 1)
 
 
 class Shard(unittest.TestCase):

@@ -19,9 +19,9 @@ def prepare(args: argparse.Namespace) -> None:
     from .prepare import FRAME_PLAN, SEQUENCE_PLAN, prepare as draw
 
     plan = FRAME_PLAN if args.plan == "frames" else SEQUENCE_PLAN
-    spec = spec_of("face-resnet")
+    spec = spec_of(args.model)
     for part, shards in (("held-out", args.held_out), ("training", args.shards)):
-        drawn = draw(args.stills, args.out, plan, part, shards, args.size or spec.size_px, 1.3, args.autoencoder_steps)
+        drawn = draw(args.stills, args.out, plan, part, shards, args.size or spec.size_px, args.margin or spec.crop_margin, args.autoencoder_steps)
         print(f"{args.out}/{part}: {drawn} shards drawn, {shards - drawn} were there")
 
 
@@ -125,7 +125,9 @@ def main(arguments: Optional[List[str]] = None) -> None:
     command.add_argument("--plan", choices=("frames", "sequences"), default="frames", help="many short clips, or whole horizons")
     command.add_argument("--shards", type=int, default=400, help="shards for training: 16 clips each, 4 for sequences")
     command.add_argument("--held-out", type=int, default=20, help="shards of people who are never trained on")
-    command.add_argument("--size", type=int, default=0, help="side of the crops, pixels; 0 is 112")
+    command.add_argument("--size", type=int, default=0, help="side of the crops, pixels; 0 is that of --model")
+    command.add_argument("--margin", type=float, default=0, help="side of the crop as a multiple of the face's box; 0 is that of --model")
+    command.add_argument("--model", default="face-resnet", choices=[spec.name for spec in SPECS], help="the network that the crops are for")
     command.add_argument("--autoencoder-steps", type=int, default=400, help="training steps of the autoencoders that stand in for generators")
     command.set_defaults(run=prepare)
 

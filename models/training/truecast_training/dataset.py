@@ -6,6 +6,7 @@ from typing import Iterator, List, Sequence, Tuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 class Shards:
@@ -52,37 +53,64 @@ def frame_batches(shards: Shards, batch: int, generator: torch.Generator) -> Ite
 
 
 def augment(crops: Tensor, masks: Tensor, generator: torch.Generator) -> Tuple[Tensor, Tensor]:
-    """What costs nothing and leaves the traces as they are: mirror, brightness, contrast, saturation; the same for both of a pair."""
-    count = len(crops)
+    """The same for both of a pair: a cut edge, mirror, brightness, contrast, saturation, and sometimes a little less quality."""
+    pairs = len(crops) // 2
 
     def draw(low: float, high: float) -> Tensor:
-        values = low + (high - low) * torch.rand(count // 2, generator=generator)
+        values = low + (high - low) * torch.rand(pairs, generator=generator)
         return values.repeat_interleave(2).view(-1, 1, 1, 1).to(crops.device)
 
+    crops, masks = repeat_edges(crops, masks, generator)
+    for pair in torch.nonzero(torch.rand(pairs, generator=generator) < 0.5).flatten().tolist():
+        of = slice(2 * pair, 2 * pair + 2)
+        crops[of], masks[of] = crops[of].flip(2), masks[of].flip(2)
     x = crops.to(torch.float32)
-    grey = x.mean(3, keepdim=True)
-    x = grey + (x - grey) * draw(0.5, 1.3)
-    x = (x - 128) * draw(0.8, 1.2) + 128 + draw(-25, 25)
-    x = (x.clamp(0, 255) + 0.5).to(torch.uint8)
-    x, masks = repeat_edges(x, masks, generator)
-    mirror = draw(0, 1) < 0.5
-    return torch.where(mirror, x.flip(2), x), torch.where(mirror[:, :, :, 0], masks.flip(2), masks)
+    # About the grey of each pixel, then about middle grey.
+    grey, saturation, contrast = x.mean(3, keepdim=True), draw(0.5, 1.3), draw(0.8, 1.2)
+    x = x.mul_(saturation * contrast).add_(grey * ((1 - saturation) * contrast)).add_(128 * (1 - contrast) + draw(-25, 25))
+    return degrade(x, generator), masks
+
+
+def degrade(x: Tensor, generator: torch.Generator) -> Tensor:
+    """What a player, a capture or one more encoder takes away: some pairs lose resolution, some gain noise. Float 0..255
+    `[n, s, s, 3]` -> uint8."""
+    pairs, size = len(x) // 2, x.shape[1]
+    for pair in torch.nonzero(torch.rand(pairs, generator=generator) < 0.2).flatten().tolist():
+        of = slice(2 * pair, 2 * pair + 2)
+        side = int(size * (0.5 + 0.4 * float(torch.rand((), generator=generator))))
+        small = F.interpolate(x[of].permute(0, 3, 1, 2), size=(side, side), mode="bilinear", align_corners=False, antialias=True)
+        x[of] = F.interpolate(small, size=(size, size), mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+    noise = (6 * (torch.rand(pairs, generator=generator) - 0.6).clamp_min(0) / 0.4).repeat_interleave(2).view(-1, 1, 1, 1)
+    x = x.add_(noise.to(x.device) * torch.randn(1, size, size, 1, generator=generator).to(x.device))
+    return x.add_(0.5).clamp_(0, 255).to(torch.uint8)
+
+
+def window(crops: Tensor, masks: Tensor, size_px: int, generator: torch.Generator) -> Tuple[Tensor, Tensor]:
+    """A square of `size_px` (a multiple of 4) out of each pair, somewhere: cheaper than the whole, and where a trace lies
+    in the crop says nothing. It is to be larger than half the crop, so that it holds the middle of the face."""
+    spare = (crops.shape[1] - size_px) // 4
+    out, out_masks = [], []
+    for pair in range(len(crops) // 2):
+        row, column = (4 * int(v) for v in torch.randint(spare + 1, (2,), generator=generator))
+        of = slice(2 * pair, 2 * pair + 2)
+        out.append(crops[of, row : row + size_px, column : column + size_px])
+        out_masks.append(masks[of, row // 4 : (row + size_px) // 4, column // 4 : (column + size_px) // 4])
+    return torch.cat(out), torch.cat(out_masks)
 
 
 def repeat_edges(crops: Tensor, masks: Tensor, generator: torch.Generator, probability: float = 0.3) -> Tuple[Tensor, Tensor]:
     """Some pairs end before their crop does, below or at a side: the daemon repeats the picture's last row or column there."""
-    count, size = len(crops) // 2, crops.shape[1]
-    ends = torch.full((2, count), size)
-    for axis, chance in ((0, probability), (1, probability / 2)):
-        drawn = (size * (0.72 + 0.26 * torch.rand(count, generator=generator))).long()
-        ends[axis] = torch.where(torch.rand(count, generator=generator) < chance, drawn, ends[axis])
-    row, column = ends.repeat_interleave(2, 1).to(crops.device)
-    at = torch.arange(size, device=crops.device).expand(2 * count, size)
-    rows = torch.minimum(at, row.unsqueeze(1) - 1).view(-1, size, 1, 1).expand(crops.shape)
-    columns = torch.minimum(at, column.unsqueeze(1) - 1).view(-1, 1, size, 1).expand(crops.shape)
-    inside = (at < row.unsqueeze(1)).unsqueeze(2) & (at < column.unsqueeze(1)).unsqueeze(1)
-    scale = size // masks.shape[1]
-    return crops.gather(1, rows).gather(2, columns), masks * inside[:, ::scale, ::scale]
+    crops, masks = crops.clone(), masks.clone()
+    size, scale = crops.shape[1], crops.shape[1] // masks.shape[1]
+    for pair in range(len(crops) // 2):
+        of = slice(2 * pair, 2 * pair + 2)
+        for axis, chance in ((1, probability), (2, probability / 2)):
+            end = int(size * (0.72 + 0.26 * float(torch.rand((), generator=generator))))
+            if float(torch.rand((), generator=generator)) < chance:
+                crops[of].narrow(axis, end, size - end).copy_(crops[of].narrow(axis, end - 1, 1))
+                kept = (end + scale - 1) // scale
+                masks[of].narrow(axis, kept, masks.shape[1] - kept).zero_()
+    return crops, masks
 
 
 def ordered_frames(shards: Shards, clips: Sequence[int], frame: int) -> Tensor:

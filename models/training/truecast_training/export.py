@@ -123,7 +123,7 @@ def manifest_of(model: FaceSequenceClassifier, spec: ModelSpec, out: Path, train
         "trained": training.trained,
         "training": training.training,
         "accuracy": training.accuracy,
-        "input": {"sizePx": spec.size_px, "colorOrder": "RGB", "normalization": "in-graph", "cropMargin": 1.3},
+        "input": {"sizePx": spec.size_px, "colorOrder": "RGB", "normalization": "in-graph", "cropMargin": spec.crop_margin},
         "sampleRateHz": 10,
         "window": WINDOW,
         "hop": HOP,

@@ -138,6 +138,9 @@ def swap(picture: Tensor, landmarks: Tensor, donor: Tensor, donor_landmarks: Ten
     side = face_side(landmarks)
     field = bumps(landmarks[some].unsqueeze(0), moves[:, some] * chance.uniform(0.4, 1), torch.tensor([0.16 * side]), tuple(picture.shape[2:]))
     layer = sample(layer, pixel_grid(*picture.shape[2:]).unsqueeze(0) - field)
+    if chance.happens(0.4):
+        # Swappers keep pose, light and part of the shape: what they draw lies between the two people.
+        layer = layer + chance.uniform(0, 0.6) * (picture - layer)
     if autoencoders:
         layer = draw(layer, chance, autoencoders)
     mask = face_mask(landmarks, picture.shape[2], chance)
@@ -148,7 +151,10 @@ def swap(picture: Tensor, landmarks: Tensor, donor: Tensor, donor_landmarks: Ten
 
 def draw(picture: Tensor, chance: Chance, autoencoders: Sequence[FaceAutoencoder]) -> Tensor:
     which = int(torch.randint(len(autoencoders), (), generator=chance.generator))
-    return redraw(autoencoders[which], picture, 8 * int(chance.uniform(13, 32)))
+    drawn = redraw(autoencoders[which], picture, 8 * int(chance.uniform(16, 32)))
+    # Good generators are not soft; these small ones are. Some of what they lose comes back.
+    detail = chance.uniform(0.2, 1) if chance.happens(0.6) else 0.0
+    return (drawn + detail * (picture - blur(picture, chance.uniform(0.8, 3)))).clamp(0, 1)
 
 
 def reenact(picture: Tensor, landmarks: Tensor, chance: Chance, autoencoders: Sequence[FaceAutoencoder]) -> Forgery:

@@ -76,10 +76,14 @@ def blur(pictures: Tensor, sigma: float) -> Tensor:
     radius = max(1, int(3 * sigma + 0.5))
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=pictures.device) / sigma) ** 2)
     kernel = kernel / kernel.sum()
-    channels = pictures.shape[1]
-    x = F.pad(pictures, (radius, radius, radius, radius), mode="replicate")
-    x = F.conv2d(x, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
-    return F.conv2d(x, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+    # Shifted sums: several times faster on a CPU than a convolution of one channel each.
+    weights = kernel.tolist()
+    for axis, size in ((2, pictures.shape[2]), (3, pictures.shape[3])):
+        padded = F.pad(pictures, (0, 0, radius, radius) if axis == 2 else (radius, radius, 0, 0), mode="replicate")
+        pictures = padded.narrow(axis, 0, size) * weights[0]
+        for k in range(1, 2 * radius + 1):
+            pictures.add_(padded.narrow(axis, k, size), alpha=weights[k])
+    return pictures
 
 
 def smooth_field(count: int, channels: int, cells: int, size: Tuple[int, int], generator: torch.Generator) -> Tensor:

@@ -292,12 +292,14 @@ class ModelSpec:
     size_px: int
     description: str
     calibration_batch: int
+    #: Side of the crop as a multiple of the face box's longer side.
+    crop_margin: float = 1.3
 
 
 SPECS: Sequence[ModelSpec] = (
     ModelSpec("resnext101-lstm", ResNeXt101, 2048, 112, "ResNeXt-101 32x8d features and one LSTM of 2048 units over 100 face crops, as in IJERTV13IS050270.", 16),
     ModelSpec("edge", EdgeBackbone, 256, 112, "Narrow ResNeXt and one LSTM of 256 units over 100 face crops: the paper's shape of model at a size for live CPU use.", 64),
-    ModelSpec("face-resnet", FaceResNet, 256, 112, "Short face ResNet and one LSTM of 256 units over 100 face crops: edge as it is trained from face-api's weights.", 64),
+    ModelSpec("face-resnet", FaceResNet, 256, 160, "Short face ResNet and one LSTM of 256 units over 100 face crops: edge as it is trained from face-api's weights.", 64, 1.1),
     ModelSpec("texture", TextureBackbone, 64, 112, "Fixed measures of fine structure in a grid over the face and one LSTM of 64 units over 100 face crops: trains in minutes on a CPU.", 16),
 )
 

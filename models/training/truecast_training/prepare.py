@@ -14,18 +14,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .channel import draw_encoding, through_h264
+from .channel import draw_encoding, through_h264, through_palette
 from .faces import Faces, load_faces, split_people
 from .forgeries import Chance, forge, lose_resolution, nearest_donors, recolour
 from .generator import FaceAutoencoder, load_autoencoders, save_autoencoders, train_autoencoders
 from .geometry import blur, sample
 from .progress import Progress
-from .sequences import beautify, draw_motion, face_boxes, film, put_on
+from .sequences import beautify, draw_motion, face_boxes, film, in_front, out_of_focus, put_on
 
-#: Sides of the filmed square, about twice the face: faces from 64 to 160 px wide, as in live pictures.
-FRAME_SIZES = (128, 160, 192, 256, 320)
+#: Sides of the filmed square, about twice the face: faces from 80 to 160 px wide, as in live pictures.
+FRAME_SIZES = (160, 192, 224, 256, 320)
 #: How often each kind is drawn: the hard ones more often than those that a network learns at once.
-KIND_MIX = ("self-blend",) * 5 + ("swap",) * 7 + ("redrawn",) * 3 + ("reenact",) * 4 + ("whole",)
+KIND_MIX = ("self-blend",) * 3 + ("swap",) * 9 + ("redrawn",) * 4 + ("reenact",) * 3 + ("whole",)
 HELD_OUT_SHARE = 0.15
 SPLIT_SEED = 7
 
@@ -47,7 +47,7 @@ class ClipPlan:
 
 
 #: For frames: many faces, few frames of each. For sequences: whole horizons.
-FRAME_PLAN = ClipPlan(pairs=8, frames=12, kept=(2, 5, 8, 11))
+FRAME_PLAN = ClipPlan(pairs=8, frames=12, kept=(1, 3, 5, 7, 9, 11))
 SEQUENCE_PLAN = ClipPlan(pairs=2, frames=100, kept=tuple(range(100)))
 
 
@@ -81,7 +81,10 @@ class ClipMaker:
         return nearest_donors(self.landmarks, index, others)[int(chance.uniform(0, 4))]
 
     def pair(self, plan: ClipPlan, frame_px: int, kind: str, chance: Chance) -> Dict[str, object]:
-        index = int(self.indices[int(chance.uniform(0, len(self.indices)))])
+        # Seldom a photograph smaller than its picture: most of what live video shows is not enlarged.
+        sharp = self.indices[self.faces.face_px[self.indices] >= 0.4 * frame_px]
+        pool = sharp if len(sharp) > 0 and chance.happens(0.8) else self.indices
+        index = int(pool[int(chance.uniform(0, len(pool)))])
         donor = self.donor_for(index, chance)
         landmarks, size = self.landmarks[index], self.faces.pixels.shape[1]
         picture, other = picture_of(self.faces, index), picture_of(self.faces, donor)
@@ -91,10 +94,12 @@ class ClipMaker:
         if chance.happens(0.6):
             # The camera's noise belongs to the genuine picture; what a forger draws over it has none.
             picture = (picture + chance.log_uniform(0.004, 0.04) * torch.randn(picture.shape, generator=chance.generator)).clamp(0, 1)
-        if chance.happens(0.35):
+        if chance.happens(0.25):
             # A soft genuine picture, so that a forger's layer may also be the sharper of the two.
-            picture = lose_resolution(blur(picture, chance.uniform(0, 1.5)), chance.log_uniform(0.3, 0.9), chance)
+            picture = lose_resolution(blur(picture, chance.uniform(0, 1.2)), chance.log_uniform(0.4, 0.9), chance)
         picture = recolour(picture, 0.2, chance)
+        if chance.happens(0.2):
+            picture = out_of_focus(picture, landmarks, chance.log_uniform(1, 6))
         forgery = forge(kind, picture, landmarks, other, self.landmarks[donor], chance, self.autoencoders)
         forged, masks = put_on(picture, forgery, landmarks, plan.frames, chance)
         genuine = picture.expand(plan.frames, -1, -1, -1)
@@ -103,9 +108,13 @@ class ClipMaker:
             genuine = beautify(genuine[:1], landmarks, strength).expand_as(genuine)
             forged = beautify(forged, landmarks, strength)
         motion = draw_motion(landmarks, size, frame_px, plan.frames, chance)
+        films, masks = [film(still, motion, chance.generator) for still in (genuine, forged)], sample(masks, motion.sources)
+        if chance.happens(0.15):
+            films, free = in_front(films, plan.frames, chance)
+            masks = masks * free
         return {
-            "films": [film(still, motion, chance.generator) for still in (genuine, forged)],
-            "masks": sample(masks, motion.sources),
+            "films": films,
+            "masks": masks,
             "boxes": face_boxes(box, motion, self.margin, chance),
             "index": index,
         }
@@ -116,6 +125,8 @@ class ClipMaker:
         kinds = [chance.choice(KIND_MIX) for _ in range(plan.pairs)]
         pairs = [self.pair(plan, frame_px, kind, chance) for kind in kinds]
         films = np.concatenate([film_.numpy() for pair in pairs for film_ in pair["films"]])
+        if chance.happens(0.06):
+            films = through_palette(films)
         for _ in range(2 if chance.happens(0.3) else 1):
             films = through_h264(films, draw_encoding(chance, plan.keyframe_interval))
         frames = torch.from_numpy(films.reshape(2 * plan.pairs, plan.frames, frame_px, frame_px, 3).copy())

@@ -2,14 +2,14 @@
 tells them apart. Pictures are float RGB 0..1; a clip is `[t, 3, h, w]`."""
 
 from dataclasses import dataclass
-from typing import List, Tuple
+from typing import List, Sequence, Tuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from .forgeries import Chance, Forgery, face_side, sharpen
-from .geometry import MOUTH, apply, blur, bumps, invert, pixel_grid, sample, similarity_of, smooth_field
+from .geometry import MOUTH, apply, blur, bumps, half_planes, invert, pixel_grid, sample, similarity_of, smooth_field
 
 
 def drift(frames: int, reach: float, chance: Chance, slowest: float = 60) -> Tensor:
@@ -59,9 +59,10 @@ def draw_motion(landmarks: Tensor, still_px: int, frame_px: int, frames: int, ch
     points = torch.stack((mouth, landmarks[36:42].mean(0), landmarks[42:48].mean(0), landmarks[30]))
     lids = 0.015 * side * (torch.rand(frames, generator=chance.generator) < 0.04).to(torch.float32)
     speech = side * drift(frames, 0.04 * liveliness, chance, slowest=20)
-    turn = side * drift(frames, 0.05 * liveliness, chance)
+    turn = side * drift(frames, 0.12 * liveliness, chance)
+    nod = side * drift(frames, 0.06 * liveliness, chance)
     zero = torch.zeros(frames)
-    moves = torch.stack((torch.stack((zero, speech), 1), torch.stack((zero, lids), 1), torch.stack((zero, lids), 1), torch.stack((turn, zero), 1)), 1)
+    moves = torch.stack((torch.stack((zero, speech), 1), torch.stack((zero, lids), 1), torch.stack((zero, lids), 1), torch.stack((turn, nod), 1)), 1)
     field = torch.zeros(frames, frame_px, frame_px, 2)
     for index, radius in enumerate((0.11, 0.06, 0.06, 0.22)):
         at = apply(transforms, points[index].expand(frames, 1, 2))
@@ -75,7 +76,7 @@ def draw_motion(landmarks: Tensor, still_px: int, frame_px: int, frames: int, ch
         blur_px=chance.log_uniform(0.3, 1.6) if chance.happens(0.5) else 0.0,
         noise=chance.log_uniform(0.002, 0.025) if chance.happens(0.7) else 0.0,
         sharpening=chance.uniform(0.2, 1.2) if chance.happens(0.25) else 0.0,
-        resolution=chance.log_uniform(0.3, 0.9) if chance.happens(0.45) else 1.0,
+        resolution=chance.log_uniform(0.4, 0.9) if chance.happens(0.3) else 1.0,
     )
 
 
@@ -94,6 +95,28 @@ def film(stills: Tensor, motion: Motion, generator: torch.Generator) -> Tensor:
     if motion.noise > 0:
         frames = frames + motion.noise * torch.randn(frames.shape, generator=generator)
     return (frames.clamp(0, 1) * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def in_front(films: Sequence[Tensor], frames: int, chance: Chance) -> Tuple[List[Tensor], Tensor]:
+    """Something in front of the camera's pictures (uint8 `[t, s, s, 3]`): a caption, a microphone, a hand's worth of colour.
+    The same for all films; also how much of each pixel stays free, `[t, 1, s, s]`."""
+    size = films[0].shape[1]
+    centre = torch.tensor([chance.uniform(0.2, 0.8), chance.uniform(0.3, 0.95)]) * size
+    corners = centre + size * torch.randn(5, 2, generator=chance.generator) * torch.tensor([chance.log_uniform(0.04, 0.25), chance.log_uniform(0.03, 0.12)])
+    path = size * torch.stack([drift(frames, 0.08 if chance.happens(0.5) else 0.0, chance) for _ in range(2)], 1)
+    cover = chance.uniform(0.6, 1) * blur(half_planes(corners + path.unsqueeze(1), (size, size)), chance.log_uniform(0.3, 2))
+    colour = torch.rand(1, 3, 1, 1, generator=chance.generator)
+    fine = F.interpolate(torch.rand(1, 1, size // 3, size // 2, generator=chance.generator), size=(size, size), mode="nearest")
+    layer = (colour + chance.uniform(0, 0.8) * ((fine > 0.5).to(torch.float32) - 0.5)).clamp(0, 1) * 255
+    covered = [((film_.permute(0, 3, 1, 2) * (1 - cover) + layer * cover) + 0.5).to(torch.uint8).permute(0, 2, 3, 1).contiguous() for film_ in films]
+    return covered, 1 - cover
+
+
+def out_of_focus(picture: Tensor, landmarks: Tensor, sigma: float) -> Tensor:
+    """A shallow depth of field: what lies away from the face is soft."""
+    size = picture.shape[2]
+    far = ((pixel_grid(size, size) - landmarks.mean(0)).norm(dim=2) / face_side(landmarks) - 0.6).mul(3).clamp(0, 1)
+    return picture + far * (blur(picture, sigma) - picture)
 
 
 def beautify(picture: Tensor, landmarks: Tensor, strength: float) -> Tensor:
