@@ -23,13 +23,14 @@ export async function analyze(input: string, options: AnalyzeOptions): Promise<v
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => abort.abort(new TruecastError("interrupted", `${input}: ended by ${signal}`)));
 
   // The input first: a wrong file name must not wait for a model to load.
-  const recording = stack.use(await openRecording(input, { signal: abort.signal }));
+  const recording = stack.use(await openRecording(input, { signal: abort.signal, slowShort: true }));
   const modelDir = modelFolder(options.model, options.modelsDir ?? null);
   const { model, scorer } = stack.use(await startRecordingScorer({ modelDir, provider, log }));
   const detector = stack.use(await startFaceApiDetector({ log }));
 
+  const { durationMs, slowedBy } = recording.info;
   const collected = createRecording(model);
-  const progress = createProgress(recording.info.durationMs);
+  const progress = createProgress(durationMs);
   let shown = 0;
   const frames = await scoreRecording(recording, {
     name: "recording",
@@ -38,12 +39,12 @@ export async function analyze(input: string, options: AnalyzeOptions): Promise<v
     detector,
     onScore: ({ trackId, ptsMs, score }) => {
       collected.observeScore(trackId, score);
-      const line = { type: "score", track: trackId, ptsMs: Math.round(ptsMs), frames: score.frames, score: rounded(score.score), coverage: rounded(score.coverage) };
+      const line = { type: "score", track: trackId, ptsMs: Math.round(ptsMs / slowedBy), frames: score.frames, score: rounded(score.score), coverage: rounded(score.coverage) };
       if (options.json) process.stdout.write(`${JSON.stringify(line)}\n`);
     },
     onFrame: (frame, faces) => {
-      for (const { trackId, crop } of faces) collected.observeCrop(trackId, frame.ptsMs, crop.kind === "ok" ? null : crop.reason);
-      progress.show(frame.ptsMs, ++shown);
+      for (const { trackId, crop } of faces) collected.observeCrop(trackId, frame.ptsMs / slowedBy, crop.kind === "ok" ? null : crop.reason);
+      progress.show(frame.ptsMs / slowedBy, ++shown);
     },
   });
   progress.end();

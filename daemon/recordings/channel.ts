@@ -54,17 +54,17 @@ export interface OpenedClip extends AsyncDisposable {
  * Opens a clip as it comes out of the channel. Disposing of the recording also removes the re-encoded copy.
  * @throws TruecastError as openRecording
  */
-export async function openThroughChannel(path: string, channel: Channel, options: { readonly maxSeconds: number | null; readonly signal: AbortSignal }): Promise<OpenedClip> {
-  const { signal, maxSeconds } = options;
+export async function openThroughChannel(path: string, channel: Channel, options: { readonly maxSeconds: number | null; readonly signal: AbortSignal; readonly slowShort?: boolean }): Promise<OpenedClip> {
+  const { signal, maxSeconds, slowShort = false } = options;
   await using stack = new AsyncDisposableStack();
-  const original = stack.use(await openRecording(path, { signal }));
+  const original = stack.use(await openRecording(path, { signal, slowShort }));
   let opened = { recording: original, path };
   if (channel.kind === "h264") {
     const folder = await mkdtemp(join(tmpdir(), "truecast-channel-"));
     stack.defer(() => rm(folder, { recursive: true, force: true }));
     const encoded = join(folder, "clip.mkv");
     await encode({ path, encoded, channel, maxSeconds, signal });
-    opened = { recording: stack.use(await openRecording(encoded, { signal })), path: encoded };
+    opened = { recording: stack.use(await openRecording(encoded, { signal, slowShort })), path: encoded };
   }
   const kept = stack.move();
   return { ...opened, [Symbol.asyncDispose]: () => kept.disposeAsync() };

@@ -41,7 +41,7 @@ export interface ScoreRecordingOptions {
   readonly model: ModelInfo;
   readonly scorer: CropScorer;
   readonly detector: ScopedFaceDetector;
-  /** Media time after which the recording is left; null for all of it. */
+  /** Time of the recording after which it is left; null for all of it. */
   readonly maxSeconds?: number | null;
   readonly onScore: (event: ScoredEvent) => void;
   readonly onFrame: (frame: Frame, faces: readonly TrackedFace[]) => void;
@@ -65,7 +65,7 @@ export async function scoreRecording(recording: Recording, options: ScoreRecordi
   let lastAtMs = performance.now();
   try {
     for await (const frame of recording.frames()) {
-      if (maxSeconds !== null && frame.ptsMs >= maxSeconds * 1000) break;
+      if (maxSeconds !== null && frame.ptsMs >= maxSeconds * 1000 * recording.info.slowedBy) break;
       frames++;
       const { faces: found } = await scoring.process(frame);
       onFrame(frame, found);

@@ -80,7 +80,8 @@ async function score(clip: ListedClip, channel: Channel, { maxSeconds, scorer, d
   const sharpness: number[] = [];
   // Evaluated as if it were trained: an untrained model has no verdict, but its scores can be counted.
   const collected = createRecording({ ...model, trained: true } satisfies ModelInfo);
-  await using opened = await openThroughChannel(clip.path, channel, { maxSeconds, signal });
+  await using opened = await openThroughChannel(clip.path, channel, { maxSeconds, signal, slowShort: true });
+  const ownTime = (ptsMs: number): number => rounded(ptsMs / opened.recording.info.slowedBy, 3);
   const frames = await scoreRecording(opened.recording, {
     name: `${clip.file}@${channelName(channel)}`,
     model,
@@ -104,11 +105,11 @@ async function score(clip: ListedClip, channel: Channel, { maxSeconds, scorer, d
     // The score of a frame may come before onFrame has seen the frame's track only for its first crop, which gives none.
     onScore({ trackId, ptsMs, score: found }) {
       collected.observeScore(trackId, found);
-      tracks.get(trackId)?.scores.push({ ptsMs: rounded(ptsMs, 3), frames: found.frames, score: rounded(found.score, 6), coverage: rounded(found.coverage, 4) });
+      tracks.get(trackId)?.scores.push({ ptsMs: ownTime(ptsMs), frames: found.frames, score: rounded(found.score, 6), coverage: rounded(found.coverage, 4) });
     },
   });
   const verdict = collected.verdict();
-  const scoredTracks = [...tracks].map(([track, entry]): ScoredTrack => ({ track, ...entry, firstPtsMs: rounded(entry.firstPtsMs, 3), lastPtsMs: rounded(entry.lastPtsMs, 3) }));
+  const scoredTracks = [...tracks].map(([track, entry]): ScoredTrack => ({ track, ...entry, firstPtsMs: ownTime(entry.firstPtsMs), lastPtsMs: ownTime(entry.lastPtsMs) }));
   const isScored = verdict.verdict !== "unscored" && verdict.score !== null;
   return {
     score: isScored ? rounded(verdict.score, 6) : null,

@@ -93,9 +93,10 @@ export function liveArguments(options: { readonly resumeAtMs?: number } = {}): F
   };
 }
 
-/** A recording, as fast as it is read. */
-export function recordingArguments(source: RecordingSource): FfmpegArguments {
-  return { inputOptions: [...COMMON, "-threads", "1", ...MAX_PIXELS, ...inputGuards(source)], outputOptions: outputOptions(undefined) };
+/** A recording, as fast as it is read; `slowedBy` makes its times longer. */
+export function recordingArguments(source: RecordingSource, slowedBy = 1): FfmpegArguments {
+  const slow = slowedBy === 1 ? [] : ["-itsscale", slowedBy.toFixed(6)];
+  return { inputOptions: [...COMMON, "-threads", "1", ...MAX_PIXELS, ...slow, ...inputGuards(source)], outputOptions: outputOptions(undefined) };
 }
 
 /** ffprobe's arguments before the input. */

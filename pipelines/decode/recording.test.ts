@@ -75,8 +75,26 @@ it("follows a picture size that changes in the middle of a file", async () => {
 
 it("says duration, coded size and codec before anything is decoded", async () => {
   await using recording = await openRecording(await make("info.mp4", "testsrc2=s=320x180:r=30:d=2"));
-  expect(recording.info).toEqual({ durationMs: 2000, widthPx: 320, heightPx: 180, codec: "h264" });
+  expect(recording.info).toEqual({ durationMs: 2000, widthPx: 320, heightPx: 180, codec: "h264", slowedBy: 1 });
   expect(await ffmpegChildren()).toEqual([]);
+});
+
+it.each([
+  { fps: "30", seconds: 2, frames: 60, slowedBy: 3 },
+  { fps: "25", seconds: 5, frames: 100, slowedBy: 2 },
+  { fps: "8", seconds: 2, frames: 16, slowedBy: 1 },
+])("looks at $frames frames of $seconds s at $fps fps when short recordings are slowed", async ({ fps, seconds, frames, slowedBy }) => {
+  await using recording = await openRecording(await make(`slow-${fps}.mp4`, `testsrc2=s=64x64:r=${fps}:d=${seconds}`), { slowShort: true });
+  expect(recording.info.slowedBy).toBeCloseTo(slowedBy, 3);
+  const times: number[] = [];
+  for await (const frame of recording.frames()) times.push(frame.ptsMs);
+  expect(times.length).toBe(frames);
+  expect(times.at(-1)! / slowedBy).toBeCloseTo(seconds * 1000 - 1000 / Number(fps), -1);
+});
+
+it("does not slow a recording that fills a horizon", async () => {
+  await using recording = await openRecording(await make("ten.mp4", "testsrc2=s=64x64:r=25:d=10"), { slowShort: true });
+  expect(recording.info.slowedBy).toBe(1);
 });
 
 it("lets ffmpeg wait while nobody asks for the next frame, and still gives them all", async () => {

@@ -31,7 +31,7 @@ class Encoding:
 
 
 def draw_encoding(chance: Chance, keyframe_interval: int) -> Encoding:
-    return Encoding(chance.log_uniform(0.05, 0.8), chance.choice(("ultrafast", "superfast", "veryfast", "medium")), chance.happens(0.5), keyframe_interval)
+    return Encoding(chance.log_uniform(0.06, 1.0), chance.choice(("ultrafast", "superfast", "veryfast", "medium")), chance.happens(0.5), keyframe_interval)
 
 
 def ffmpeg(arguments: List[str], data: bytes = b"") -> bytes:

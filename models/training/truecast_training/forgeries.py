@@ -118,7 +118,7 @@ def spoil(layer: Tensor, landmarks: Tensor, chance: Chance) -> Tensor:
     """What a generator does to fine structure: low resolution, then perhaps an "enhancer" that sharpens too much."""
     side = face_side(landmarks)
     if chance.happens(0.85):
-        layer = lose_resolution(layer, min(1.0, chance.log_uniform(36, 120) / side), chance)
+        layer = lose_resolution(layer, min(1.0, chance.log_uniform(40, 120) / side), chance)
     else:
         layer = blur(layer, chance.log_uniform(0.5, 2))
     return sharpen(layer, chance.uniform(0.3, 1.5), chance.uniform(0.7, 2)) if chance.happens(0.3) else layer
@@ -126,7 +126,8 @@ def spoil(layer: Tensor, landmarks: Tensor, chance: Chance) -> Tensor:
 
 def self_blend(picture: Tensor, landmarks: Tensor, chance: Chance) -> Forgery:
     layer = nudge(recolour(picture, 0.12, chance), landmarks, 0.03, chance)
-    layer = spoil(layer, landmarks, chance) if chance.happens(0.7) else sharpen(layer, chance.uniform(0.5, 2), chance.uniform(0.7, 1.5))
+    if chance.happens(0.75):
+        layer = spoil(layer, landmarks, chance) if chance.happens(0.6) else sharpen(layer, chance.uniform(0.5, 2), chance.uniform(0.7, 1.5))
     return Forgery(layer, face_mask(landmarks, picture.shape[2], chance), "self-blend")
 
 
@@ -145,7 +146,9 @@ def swap(picture: Tensor, landmarks: Tensor, donor: Tensor, donor_landmarks: Ten
         layer = draw(layer, chance, autoencoders)
     mask = face_mask(landmarks, picture.shape[2], chance)
     layer = match_colour(layer, picture, mask, chance.uniform(0.6, 1))
-    layer = spoil(recolour(layer, 0.04, chance), landmarks, chance)
+    layer = recolour(layer, 0.04, chance)
+    # Good swappers draw as sharply as the camera: then only what does not belong together tells.
+    layer = spoil(layer, landmarks, chance) if chance.happens(0.55) else layer
     return Forgery(layer, mask, "redrawn" if autoencoders else "swap")
 
 

@@ -135,15 +135,29 @@ class FaceBlock(nn.Module):
         return torch.relu(x + y)
 
 
+def centre_less_surround(x: Tensor) -> Tensor:
+    """Mean of a feature map over the inner face less its mean over the rim of the crop, `[n, c, h, w]` -> `[n, c]`.
+
+    The face box lies in the middle of every crop, so that the inner half is face and the rim hair, neck and background.
+    What camera, light and encoder do to the whole picture is in both and cancels; a face that was put in is in one.
+    """
+    size = x.shape[2]
+    rim = size // 4
+    inner = x[:, :, rim : size - rim, rim : size - rim].mean((2, 3))
+    whole, share = x.mean((2, 3)), ((size - 2 * rim) / size) ** 2
+    return (inner - whole) / (1 - share)
+
+
 class FaceResNet(nn.Module):
     """`face-resnet`: a shortened dlib face ResNet, which can start from the weights that @vladmandic/face-api ships.
 
     Plain 3x3 convolutions train on a CPU where narrow groups do not. Against dlib's it has no max pooling, so that half
     of the work is at half and quarter of the crop's resolution, fewer blocks, and the picture's high-pass residual as
-    three more channels: the traces of forgery are fine structure.
+    three more channels: the traces of forgery are fine structure. Its features are those of the inner face less those of
+    the rim, at three depths.
     """
 
-    feature_size = 256
+    feature_size = 64 + 128 + 256
 
     def __init__(self) -> None:
         super().__init__()
@@ -161,8 +175,9 @@ class FaceResNet(nn.Module):
         return self.layer2(self.layer1(x))
 
     def late(self, x: Tensor) -> Tensor:
-        """From `early` to features `[n, 256]`."""
-        return self.layer4(self.layer3(x)).mean((2, 3))
+        """From `early` to features `[n, 448]`."""
+        middle = self.layer3(x)
+        return torch.cat([centre_less_surround(y) for y in (x, middle, self.layer4(middle))], 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.late(self.early(x))

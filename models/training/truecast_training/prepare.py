@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from .channel import draw_encoding, through_h264, through_palette
 from .faces import Faces, load_faces, split_people
-from .forgeries import Chance, forge, lose_resolution, nearest_donors, recolour
+from .forgeries import Chance, face_mask, forge, lose_resolution, nearest_donors, recolour
 from .generator import FaceAutoencoder, load_autoencoders, save_autoencoders, train_autoencoders
 from .geometry import blur, sample
 from .progress import Progress
@@ -25,7 +25,7 @@ from .sequences import beautify, draw_motion, face_boxes, film, in_front, out_of
 #: Sides of the filmed square, about twice the face: faces from 80 to 160 px wide, as in live pictures.
 FRAME_SIZES = (160, 192, 224, 256, 320)
 #: How often each kind is drawn: the hard ones more often than those that a network learns at once.
-KIND_MIX = ("self-blend",) * 3 + ("swap",) * 9 + ("redrawn",) * 4 + ("reenact",) * 3 + ("whole",)
+KIND_MIX = ("self-blend",) * 5 + ("swap",) * 9 + ("redrawn",) * 3 + ("reenact",) * 3 + ("whole",)
 HELD_OUT_SHARE = 0.15
 SPLIT_SEED = 7
 
@@ -102,8 +102,11 @@ class ClipMaker:
             picture = out_of_focus(picture, landmarks, chance.log_uniform(1, 6))
         forgery = forge(kind, picture, landmarks, other, self.landmarks[donor], chance, self.autoencoders)
         forged, masks = put_on(picture, forgery, landmarks, plan.frames, chance)
-        genuine = picture.expand(plan.frames, -1, -1, -1)
         if chance.happens(0.25):
+            # Genuine faces may be softer than what is round them, too: a young skin, an encoder's or a camera's doing.
+            picture = softened(picture, landmarks, chance)
+        genuine = picture.expand(plan.frames, -1, -1, -1)
+        if chance.happens(0.4):
             strength = chance.uniform(0.3, 0.9)
             genuine = beautify(genuine[:1], landmarks, strength).expand_as(genuine)
             forged = beautify(forged, landmarks, strength)
@@ -152,6 +155,12 @@ class ClipMaker:
 
 def chance_sample(indices: np.ndarray, count: int, chance: Chance) -> np.ndarray:
     return indices[torch.randint(len(indices), (count,), generator=chance.generator).numpy()]
+
+
+def softened(picture: Tensor, landmarks: Tensor, chance: Chance) -> Tensor:
+    mask = face_mask(landmarks, picture.shape[2], chance)
+    soft = blur(picture, chance.uniform(0.4, 1.8)) if chance.happens(0.5) else lose_resolution(picture, chance.log_uniform(0.4, 0.9), chance)
+    return picture + mask * (soft - picture)
 
 
 def mirrored(picture: Tensor, landmarks: Tensor, box: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
