@@ -27,7 +27,7 @@ function oneFace(endsAt = Number.POSITIVE_INFINITY): FaceFollower {
     async process({ ptsMs }) {
       const gone = ptsMs / 100 >= endsAt;
       const face = { trackId: 1, box, detected: true, crop: { kind: "ok", pixels: new Uint8Array(12), sharpness: 1 } } as const;
-      return { faces: gone ? [] : [face], ended: gone ? [1] : [], detected: true, timings: { detectMs: 0, trackMs: 0, cropMs: 0 } };
+      return { faces: gone ? [] : [face], ended: gone ? [1] : [], refused: [], detected: true, timings: { detectMs: 0, trackMs: 0, cropMs: 0 } };
     },
   };
 }

@@ -1,6 +1,6 @@
 /** From a frame to scores and verdicts: find and follow faces, hand their crops to the model, judge what comes back. */
 import { errorCodeOf } from "./errors.ts";
-import { SLOT_MS, type Box, type CropScorer, type DiscardReason, type Frame, type HorizonScore, type ModelInfo, type TrackedFace, type Verdict } from "./types.ts";
+import { SLOT_MS, type Box, type CropScorer, type DiscardReason, type Frame, type HorizonScore, type ModelInfo, type NewcomerRefusal, type TrackedFace, type Verdict } from "./types.ts";
 import { streamVerdict } from "./verdict/stream-verdict.ts";
 import { createTrackVerdict, type TrackVerdict } from "./verdict/track-verdict.ts";
 
@@ -10,6 +10,8 @@ export interface FaceFollower {
     readonly faces: readonly TrackedFace[];
     /** Tracks that ended with this frame. */
     readonly ended: readonly number[];
+    /** Why what looked like a face became no track. */
+    readonly refused: readonly NewcomerRefusal[];
     /** Whether the detector looked at this frame. */
     readonly detected: boolean;
     readonly timings: { readonly detectMs: number; readonly trackMs: number; readonly cropMs: number };

@@ -160,3 +160,9 @@ export const DISCARD_REASONS = ["analysis-busy", "inference-overload", "sampling
 export type DiscardReason = (typeof DISCARD_REASONS)[number];
 export const LOSS_REASONS = ["corrupt", "decoder-restart", "ingest-backlog"] as const;
 export type LossReason = (typeof LOSS_REASONS)[number];
+/**
+ * Why a detection became no track. `unconfirmed`: the second look, without colour, found no face there. `between-faces`:
+ * it lay over the inner halves of two faces. `too-many`: as many as may be are followed, none of them clearly smaller.
+ */
+export const NEWCOMER_REFUSALS = ["unconfirmed", "between-faces", "too-many"] as const;
+export type NewcomerRefusal = (typeof NEWCOMER_REFUSALS)[number];

@@ -1,6 +1,6 @@
 /** What the daemon and its analysis processes say to each other (IPC), besides the life-cycle of daemon/supervision. */
 import type { Reason } from "../streams/stream-life.ts";
-import type { DiscardReason, HorizonScore, LossReason, ModelInfo, Verdict } from "../../pipelines/types.ts";
+import type { DiscardReason, HorizonScore, LossReason, ModelInfo, NewcomerRefusal, Verdict } from "../../pipelines/types.ts";
 
 export interface AnalysisOptions {
   /** Unix socket to listen on; the ingest process connects to it once a publisher. */
@@ -53,6 +53,8 @@ export interface StreamStats {
   readonly analysed: number;
   readonly discarded: Partial<Record<DiscardReason, number>>;
   readonly lost: Partial<Record<LossReason, number>>;
+  /** Detections that became no track. */
+  readonly refusedFaces: Partial<Record<NewcomerRefusal, number>>;
   readonly discontinuities: number;
   readonly decodeErrors: number;
   readonly samples: StageSamples;

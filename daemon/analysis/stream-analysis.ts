@@ -5,7 +5,7 @@ import sharp from "sharp";
 import { startLiveDecoder, type LiveDecoder } from "../../pipelines/decode/live-decoder.ts";
 import type { DecoderEvent } from "../../pipelines/decode/decoder-events.ts";
 import { FaceScoring, type FaceFollower } from "../../pipelines/face-scoring.ts";
-import type { CropScorer, DiscardReason, Frame, LossReason, ModelInfo } from "../../pipelines/types.ts";
+import type { CropScorer, DiscardReason, Frame, LossReason, ModelInfo, NewcomerRefusal } from "../../pipelines/types.ts";
 import type { AnalysisReport, FaceReport, StageSamples, StreamStats } from "./messages.ts";
 import { NewestSlot } from "./newest-slot.ts";
 
@@ -116,8 +116,9 @@ export class StreamAnalysis {
   }
 
   async #analyse(frame: Frame): Promise<void> {
-    const { timings, detected } = await this.#scoring.process(frame);
+    const { timings, detected, refused } = await this.#scoring.process(frame);
     this.#counts.analysed++;
+    for (const reason of refused) add(this.#counts.refusedFaces, reason, 1);
     // The detector does not look at every frame.
     if (detected) this.#samples.detect.push(timings.detectMs);
     this.#samples.track.push(timings.trackMs);
@@ -220,7 +221,8 @@ export class StreamAnalysis {
 function emptyCounts() {
   const discarded: Partial<Record<DiscardReason, number>> = {};
   const lost: Partial<Record<LossReason, number>> = {};
-  return { decoded: 0, analysed: 0, discontinuities: 0, decodeErrors: 0, discarded, lost };
+  const refusedFaces: Partial<Record<NewcomerRefusal, number>> = {};
+  return { decoded: 0, analysed: 0, discontinuities: 0, decodeErrors: 0, discarded, lost, refusedFaces };
 }
 
 function emptySamples(): MutableSamples {

@@ -2,9 +2,10 @@
 import type { Detection } from "../types.ts";
 import { similarity } from "./appearance.ts";
 import { centreDistance, overlap, sideOf } from "./box-geometry.ts";
-import type { Track } from "./tracker.ts";
+import type { ScopedDetection } from "./detection-scope.ts";
+import type { Track } from "./track.ts";
 
-export interface SeenDetection extends Detection {
+export interface SeenDetection extends ScopedDetection {
   readonly colours: Float32Array;
 }
 

@@ -55,9 +55,37 @@ export function isSameFace(a: Box, b: Box): boolean {
   return overlap(a, b) > 0.4 || shared > 0.7 * smaller;
 }
 
+/** Share of a bridge that the two faces under it cover at least. A head between two others shows more of itself than that leaves. */
+const BRIDGE_COVERED = 0.7;
+/** And what each of them covers at least; less is a brush of one face with another one's detection. */
+const BRIDGE_END = 0.2;
+
+/**
+ * Whether a box lies over two others, half on each, and is neither of them: what the detector sees in the two inner
+ * halves of faces that stand close together.
+ */
+export function isBridge(box: Box, others: readonly Box[]): boolean {
+  const area = box.width * box.height;
+  const ends = others.filter((other) => overlapArea(box, other) >= BRIDGE_END * area && !isSameFace(box, other));
+  return ends.some((a, i) =>
+    ends.slice(i + 1).some((b) => {
+      // Two boxes of one face are one end.
+      if (isSameFace(a, b)) return false;
+      return overlapArea(box, a) + overlapArea(box, b) - overlapArea(box, intersection(a, b)) >= BRIDGE_COVERED * area;
+    }),
+  );
+}
+
+/** Of no size where the boxes do not meet. */
+function intersection(a: Box, b: Box): Box {
+  const x = Math.max(a.x, b.x);
+  const y = Math.max(a.y, b.y);
+  return { x, y, width: Math.max(0, Math.min(a.x + a.width, b.x + b.width) - x), height: Math.max(0, Math.min(a.y + a.height, b.y + b.height) - y) };
+}
+
 /** Keeps the earlier of any two detections of the same face; the caller's order is the preference. */
-export function suppressDuplicates(detections: readonly Detection[]): Detection[] {
-  const kept: Detection[] = [];
+export function suppressDuplicates<D extends Detection>(detections: readonly D[]): D[] {
+  const kept: D[] = [];
   for (const detection of detections) {
     if (kept.every((other) => !isSameFace(other.box, detection.box))) kept.push(detection);
   }

@@ -13,6 +13,13 @@ export interface DetectionScope {
   readonly search: readonly SearchScale[];
   /** Boxes of known faces that are looked for again where they are; costs little and gives the steadiest boxes. */
   readonly around: readonly Box[];
+  /** Boxes seen once: looked at again without colour, a second opinion on whether they are faces at all. */
+  readonly newcomers?: readonly Box[];
+}
+
+export interface ScopedDetection extends Detection {
+  /** Whether the second opinion gave it; absent from a detector that gives none, whose word is then taken. */
+  readonly confirms?: boolean;
 }
 
 /**
@@ -20,7 +27,7 @@ export interface DetectionScope {
  * searches the whole picture for all sizes. Boxes are in pixels of the frame either way.
  */
 export interface ScopedFaceDetector {
-  detect(frame: Frame, scope?: DetectionScope): Promise<readonly Detection[]>;
+  detect(frame: Frame, scope?: DetectionScope): Promise<readonly ScopedDetection[]>;
 }
 
 export const WHOLE_PICTURE: DetectionScope = { search: ["coarse", "fine"], around: [] };

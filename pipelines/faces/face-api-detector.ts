@@ -2,10 +2,10 @@
 import type { Logger } from "pino";
 import { Worker } from "node:worker_threads";
 import { TruecastError } from "../errors.ts";
-import type { Detection, FaceDetector, Frame } from "../types.ts";
+import type { FaceDetector, Frame } from "../types.ts";
 import { mergeFound, planPictures } from "./detector-input.ts";
 import type { DetectorReply, DetectorRequest, WorkerPicture } from "./detector-messages.ts";
-import { type DetectionScope, type ScopedFaceDetector, WHOLE_PICTURE } from "./detection-scope.ts";
+import { type DetectionScope, type ScopedDetection, type ScopedFaceDetector, WHOLE_PICTURE } from "./detection-scope.ts";
 
 export interface FaceDetectorOptions {
   readonly log: Logger;
@@ -26,7 +26,7 @@ export type FaceDetectorEvent =
 export type RestartCause = "exited" | "timed-out";
 
 export interface FaceApiDetector extends FaceDetector, ScopedFaceDetector {
-  detect(frame: Frame, scope?: DetectionScope): Promise<readonly Detection[]>;
+  detect(frame: Frame, scope?: DetectionScope): Promise<readonly ScopedDetection[]>;
   /** Thread that detects now; null while it is being restarted. For diagnosis. */
   readonly threadId: number | null;
 }
@@ -129,13 +129,13 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
     }
   }
 
-  async function detect(frame: Frame, scope: DetectionScope = WHOLE_PICTURE): Promise<readonly Detection[]> {
+  async function detect(frame: Frame, scope: DetectionScope = WHOLE_PICTURE): Promise<readonly ScopedDetection[]> {
     if (state.kind === "closed") throw closedError();
-    if (scope.search.length === 0 && scope.around.length === 0) return [];
-    if (waiting >= maxPending) throw new TruecastError("overload", `${maxPending} detections are waiting already.`);
+        if (waiting >= maxPending) throw new TruecastError("overload", `${maxPending} detections are waiting already.`);
     waiting++;
     try {
       const planned = planPictures(frame, scope);
+      if (planned.length === 0) return [];
       if (state.kind === "starting") await state.ready;
       // Nothing may be awaited between this check and the request: a close in between would never reject it.
       if (state.kind !== "running") throw closedError();

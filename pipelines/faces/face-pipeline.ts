@@ -1,5 +1,5 @@
 /** From a frame to faces with identities and crops: detect when due, track, crop. The same live and for recordings. */
-import type { Frame, TrackedFace } from "../types.ts";
+import type { Frame, NewcomerRefusal, TrackedFace } from "../types.ts";
 import { type CropOptions, cropFace, DEFAULT_CROP_GATES } from "./crop.ts";
 import type { ScopedFaceDetector } from "./detection-scope.ts";
 import { createTracker, type TrackerOptions } from "./tracker.ts";
@@ -19,6 +19,8 @@ export interface ProcessedFrame {
   readonly faces: TrackedFace[];
   /** Tracks that ended with this frame; their ids never come back. */
   readonly ended: readonly number[];
+  /** Why detections of this frame, or candidates that it settled, are no tracks. */
+  readonly refused: readonly NewcomerRefusal[];
   /** Whether the detector ran on this frame. */
   readonly detected: boolean;
   readonly timings: { readonly detectMs: number; readonly trackMs: number; readonly cropMs: number };
@@ -42,7 +44,7 @@ export function createFacePipeline({ detector, inputSizePx, cropMargin, options 
     const carriedMs = performance.now();
     const detections = scope === null ? null : await detector.detect(frame, scope);
     const detectedMs = performance.now();
-    const { visible, ended } = tracker.update(frame, detections);
+    const { visible, ended, refused } = tracker.update(frame, detections);
     const trackedMs = performance.now();
     const faces = visible.map(({ id, box, detected }): TrackedFace => ({ trackId: id, box, detected, crop: cropFace(frame, box, cropOptions) }));
     const timings = {
@@ -50,7 +52,7 @@ export function createFacePipeline({ detector, inputSizePx, cropMargin, options 
       trackMs: carriedMs - startedMs + trackedMs - detectedMs,
       cropMs: performance.now() - trackedMs,
     };
-    return { faces, ended, detected: scope !== null, timings };
+    return { faces, ended, refused, detected: scope !== null, timings };
   }
 
   return { process };

@@ -1,10 +1,12 @@
 /** Follows faces from frame to frame: carries their boxes between detections and keeps their identity. Deterministic. */
-import type { Box, Detection, Frame } from "../types.ts";
-import { blendColours, coloursOf, findTemplate, movedBy, templateOf, type Template } from "./appearance.ts";
-import { associate } from "./association.ts";
-import { centreDistance, centreX, centreY, isSameFace, sideOf } from "./box-geometry.ts";
-import type { DetectionScope, SearchScale } from "./detection-scope.ts";
+import type { Box, Frame, NewcomerRefusal } from "../types.ts";
+import { blendColours, coloursOf, findTemplate, movedBy, templateOf } from "./appearance.ts";
+import { associate, type SeenDetection } from "./association.ts";
+import { isBridge, isSameFace, sideOf } from "./box-geometry.ts";
+import { isFarOff, pulledTowards, resized, shifted } from "./box-motion.ts";
+import type { DetectionScope, ScopedDetection, SearchScale } from "./detection-scope.ts";
 import { isSceneCut, sceneSignature, type SceneSignature } from "./scene-cut.ts";
+import { boxesOf, evidence, isConfirmed, rank, setBox, type Track } from "./track.ts";
 
 export interface TrackerOptions {
   /** Id of the first track; the others count on from it. */
@@ -21,8 +23,8 @@ export interface TrackerOptions {
   readonly maxCarryMs: number;
   /** Detections under this start no track; they support known ones. */
   readonly minNewConfidence: number;
-  /** Detections from this up start a track at once; others need a second one within `confirmWithinMs`. */
-  readonly certainConfidence: number;
+  /** A newcomer is a track once the second look has found it with this confidence, within this time. */
+  readonly minConfirmConfidence: number;
   readonly confirmWithinMs: number;
 }
 
@@ -34,7 +36,7 @@ export const DEFAULT_TRACKER_OPTIONS: TrackerOptions = {
   searchIntervalMs: { coarse: { idle: 500, busy: 1_000 }, fine: { idle: 1_000, busy: 4_000 } },
   maxCarryMs: 1_500,
   minNewConfidence: 0.45,
-  certainConfidence: 0.85,
+  minConfirmConfidence: 0.35,
   confirmWithinMs: 1_000,
 };
 
@@ -46,40 +48,10 @@ const MISSING_REFRESH_MS = 200;
 const URGENT_SEARCH_MS: Readonly<Record<SearchScale, number>> = { coarse: 200, fine: 500 };
 /** A new track is detected again in each frame until it has this many detections: its first box is a rough one. */
 const SETTLED_SUPPORTS = 3;
-/** A candidate that was looked for this often in vain was a false detection. */
+/** A candidate that the second look did not find this often was a false detection. */
 const MAX_CANDIDATE_MISSES = 3;
 /** Motion is extrapolated no further than this; people turn round. */
 const MAX_EXTRAPOLATION_MS = 500;
-
-type TrackState =
-  /** Seen once, perhaps a false detection; has no id yet. */
-  | { readonly kind: "candidate"; readonly sinceMs: number }
-  | { readonly kind: "visible" }
-  | { readonly kind: "missing"; readonly sinceMs: number; readonly acrossCut: boolean };
-
-export interface Track {
-  /** 0 while a candidate. */
-  id: number;
-  state: TrackState;
-  box: Box;
-  /** Pixels a millisecond, of the centre. */
-  velocity: { readonly x: number; readonly y: number };
-  template: Template;
-  /** Size of the box when the template was taken: the template's scale. */
-  templateBox: Box;
-  colours: Float32Array;
-  /** Correlation in this frame, or null when the box was not carried. */
-  carried: number | null;
-  detectedAtMs: number;
-  detectedNow: boolean;
-  /** Detections behind its box; few while it settles, and again after it was found to be far off. */
-  supports: number;
-  /** Looks in a row that did not find it. */
-  misses: number;
-  lookedForAtMs: number;
-  /** Where the last detection put it: where it is looked for once it is missing. */
-  lastSeenBox: Box;
-}
 
 export interface VisibleTrack {
   readonly id: number;
@@ -91,7 +63,14 @@ export interface Tracker {
   /** Carries all boxes into the frame. @returns where to detect in it, or null when no detection is due */
   carry(frame: Frame): DetectionScope | null;
   /** Ends the frame, with what was detected in it, or null when nothing was asked. */
-  update(frame: Frame, detections: readonly Detection[] | null): { readonly visible: readonly VisibleTrack[]; readonly ended: readonly number[] };
+  update(frame: Frame, detections: readonly ScopedDetection[] | null): TrackerUpdate;
+}
+
+export interface TrackerUpdate {
+  readonly visible: readonly VisibleTrack[];
+  readonly ended: readonly number[];
+  /** For each detection that might have become a track and does not, why. */
+  readonly refused: readonly NewcomerRefusal[];
 }
 
 export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker {
@@ -143,12 +122,11 @@ export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker 
     const refreshAll = search.length > 0 || ptsMs - refreshedAtMs >= options.refreshIntervalMs;
     const looked = tracks.filter((track) => refreshAll || isUnsure(track, ptsMs));
     for (const track of looked) track.lookedForAtMs = ptsMs;
-    const around = looked.map((track) => track.box);
-    if (search.length === 0 && around.length === 0) return null;
+    if (search.length === 0 && looked.length === 0) return null;
     if (refreshAll) refreshedAtMs = ptsMs;
     for (const scale of search) searchedAtMs[scale] = ptsMs;
     if (search.includes("fine")) searchUrgent = false;
-    return { search, around };
+    return { search, around: boxesOf(looked.filter(isConfirmed)), newcomers: boxesOf(looked.filter((track) => !isConfirmed(track))) };
   }
 
   /** Whether the track needs a detection now rather than at the next refresh. */
@@ -157,19 +135,24 @@ export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker 
     return track.carried === null || track.supports < SETTLED_SUPPORTS || tracks.some((other) => other !== track && isSameFace(other.box, track.box));
   }
 
-  function update(frame: Frame, detections: readonly Detection[] | null): ReturnType<Tracker["update"]> {
+  function update(frame: Frame, detections: readonly ScopedDetection[] | null): TrackerUpdate {
     const ended: number[] = [];
+    const refused: NewcomerRefusal[] = [];
     if (detections !== null) {
-      const seen = detections.map((detection) => ({ ...detection, colours: coloursOf(frame, detection.box) }));
+      const seen = withoutBridges(detections, refused).map((detection) => ({ ...detection, colours: coloursOf(frame, detection.box) }));
       const { matches, unmatched } = associate(tracks, seen, frame.ptsMs);
-      for (const [track, detection] of matches) support(track, detection, frame);
+      for (const [track, detection] of matches) if (isConfirmed(track) || confirm(track, detection, { ended, refused })) support(track, detection, frame);
       for (const track of tracks) if (!track.detectedNow && track.lookedForAtMs === frame.ptsMs) track.misses++;
-      for (const detection of unmatched.toSorted((a, b) => sideOf(b.box) - sideOf(a.box))) begin(detection, frame, ended);
+      for (const detection of unmatched.toSorted((a, b) => sideOf(b.box) - sideOf(a.box))) begin(detection, frame, refused);
     }
     for (const track of tracks) settleUnsupported(track, frame.ptsMs);
     dropDuplicates(frame.ptsMs);
     tracks = tracks.filter((track) => {
-      if (track.state.kind === "candidate") return track.misses < MAX_CANDIDATE_MISSES && frame.ptsMs - track.state.sinceMs <= options.confirmWithinMs;
+      if (track.state.kind === "candidate") {
+        if (track.misses < MAX_CANDIDATE_MISSES && frame.ptsMs - track.state.sinceMs <= options.confirmWithinMs) return true;
+        refused.push("unconfirmed");
+        return false;
+      }
       if (track.state.kind === "visible" || frame.ptsMs - track.state.sinceMs <= options.keepMissingMs) return true;
       ended.push(track.id);
       return false;
@@ -178,16 +161,40 @@ export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker 
       .filter((track) => track.state.kind === "visible")
       .map((track) => ({ id: track.id, box: track.box, detected: track.detectedNow }))
       .toSorted((a, b) => a.id - b.id);
-    return { visible, ended };
+    return { visible, ended, refused };
   }
 
-  function support(track: Track, detection: Detection & { readonly colours: Float32Array }, frame: Frame): void {
+  /**
+   * Leaves out what the detector sees between two faces. A weak one would pull a face's box to the middle, for the face
+   * itself to be found again as a new one; a strong one would be a face of its own. Of a strong one two stronger ones
+   * must tell: where followed faces are carried to is no evidence against a face that moved.
+   */
+  function withoutBridges(detections: readonly ScopedDetection[], refused: NewcomerRefusal[]): ScopedDetection[] {
+    const followed = boxesOf(tracks.filter((track) => track.state.kind === "visible"));
+    return detections.filter(({ box, confidence }) => {
+      const isWeak = confidence < options.minNewConfidence;
+      const stronger = detections.filter((other) => other.confidence > confidence && other.confidence >= options.minNewConfidence);
+      if (!isBridge(box, isWeak ? [...boxesOf(stronger), ...followed] : boxesOf(stronger))) return true;
+      if (!isWeak) refused.push("between-faces");
+      return false;
+    });
+  }
+
+  /** Whether the candidate is a track from now on. */
+  function confirm(candidate: Track, detection: SeenDetection, { ended, refused }: { ended: number[]; refused: NewcomerRefusal[] }): boolean {
+    if (detection.confirms === false || detection.confidence < options.minConfirmConfidence) return false;
+    if (tracks.filter(isConfirmed).length >= options.maxFaces && !makeRoom(detection.box, ended)) {
+      tracks = tracks.filter((track) => track !== candidate);
+      refused.push("too-many");
+      return false;
+    }
+    candidate.id = nextId++;
+    return true;
+  }
+
+  function support(track: Track, detection: SeenDetection, frame: Frame): void {
     track.supports++;
     track.misses = 0;
-    if (track.state.kind === "candidate") {
-      if (detection.confidence < options.minNewConfidence) return;
-      track.id = nextId++;
-    }
     if (track.state.kind === "missing") {
       track.box = detection.box;
       track.velocity = { x: 0, y: 0 };
@@ -205,14 +212,21 @@ export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker 
     track.templateBox = track.box;
   }
 
-  function begin(detection: Detection & { readonly colours: Float32Array }, frame: Frame, ended: number[]): void {
+  function begin(detection: SeenDetection, frame: Frame, refused: NewcomerRefusal[]): void {
     if (detection.confidence < options.minNewConfidence) return;
     if (tracks.some((track) => track.state.kind !== "missing" && isSameFace(track.box, detection.box))) return;
-    if (tracks.length >= options.maxFaces && !makeRoom(detection.box, ended)) return;
-    const certain = detection.confidence >= options.certainConfidence;
+    if (isBridge(detection.box, boxesOf(tracks.filter((track) => track.state.kind === "visible")))) {
+      refused.push("between-faces");
+      return;
+    }
+    // Candidates have places of their own: a false one must not end a face that is followed or waited for.
+    if (tracks.length - tracks.filter(isConfirmed).length >= options.maxFaces) {
+      refused.push("too-many");
+      return;
+    }
     tracks.push({
-      id: certain ? nextId++ : 0,
-      state: certain ? { kind: "visible" } : { kind: "candidate", sinceMs: frame.ptsMs },
+      id: 0,
+      state: { kind: "candidate", sinceMs: frame.ptsMs },
       box: detection.box,
       velocity: { x: 0, y: 0 },
       template: templateOf(frame, detection.box),
@@ -230,10 +244,10 @@ export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker 
 
   /** Ends the missing track or else the smallest, when the newcomer is clearly bigger. */
   function makeRoom(box: Box, ended: number[]): boolean {
-    const weakest = tracks.toSorted((a, b) => rank(a) - rank(b))[0];
+    const weakest = tracks.filter(isConfirmed).toSorted((a, b) => rank(a) - rank(b))[0];
     if (weakest === undefined || (weakest.state.kind === "visible" && sideOf(box) < 1.25 * sideOf(weakest.box))) return false;
     tracks = tracks.filter((track) => track !== weakest);
-    if (weakest.id > 0) ended.push(weakest.id);
+    ended.push(weakest.id);
     return true;
   }
 
@@ -258,51 +272,4 @@ export function createTracker(overrides: Partial<TrackerOptions> = {}): Tracker 
   }
 
   return { carry, update };
-}
-
-function evidence(track: Track): number {
-  return (track.detectedNow ? 2 : 0) + (track.carried ?? 0);
-}
-
-function rank(track: Track): number {
-  return (track.state.kind === "visible" ? 1e6 : 0) + sideOf(track.box);
-}
-
-function shifted(box: Box, velocity: Track["velocity"], elapsedMs: number): Box {
-  return { ...box, x: box.x + velocity.x * elapsedMs, y: box.y + velocity.y * elapsedMs };
-}
-
-/** The size of `size` times `growth`, at the centre of `at`. */
-function resized(at: Box, size: Box, growth: number): Box {
-  const width = size.width * growth;
-  const height = size.height * growth;
-  return { x: centreX(at) - width / 2, y: centreY(at) - height / 2, width, height };
-}
-
-function setBox(track: Track, box: Box, elapsedMs: number): void {
-  if (elapsedMs > 0) {
-    const x = (centreX(box) - centreX(track.box)) / elapsedMs;
-    const y = (centreY(box) - centreY(track.box)) / elapsedMs;
-    track.velocity = { x: track.velocity.x + (x - track.velocity.x) * 0.5, y: track.velocity.y + (y - track.velocity.y) * 0.5 };
-  }
-  track.box = box;
-}
-
-/** Whether carrying has gone so wrong that the next frames should be detected on as well. */
-function isFarOff(box: Box, detected: Box): boolean {
-  return centreDistance(box, detected) > 0.25 || Math.abs(Math.log(sideOf(detected) / sideOf(box))) > 0.15;
-}
-
-/**
- * A detection's box wavers by some percent from one frame to the next; the crop must not. Small disagreement is
- * closed slowly, a large one at once; the first few detections are averaged (`minShare` is 1 over their number).
- */
-function pulledTowards(box: Box, detected: Box, minShare: number): Box {
-  const side = sideOf(box);
-  const dx = centreX(detected) - centreX(box);
-  const dy = centreY(detected) - centreY(box);
-  const move = Math.max(minShare, Math.min(0.9, 0.3 + (2 * Math.hypot(dx, dy)) / side));
-  const towardsSize = (from: number, to: number): number => from * (to / from) ** Math.max(minShare, Math.min(0.7, 0.2 + Math.abs(Math.log(to / from))));
-  const at = { ...box, x: box.x + dx * move, y: box.y + dy * move };
-  return resized(at, { ...at, width: towardsSize(box.width, detected.width), height: towardsSize(box.height, detected.height) }, 1);
 }
