@@ -51,6 +51,7 @@ export function defineInstruments(registry: Registry = new Registry()) {
     scores: counter("scores_total", "Scores of a horizon, provisional ones included.", "stream"),
     horizonCoverage: gauge("horizon_coverage_ratio", "Share of the due slots of its window that held a usable crop, for the newest score of the stream.", "stream"),
     faces: gauge("faces", "Faces followed at the moment.", "stream"),
+    facesRefused: counter("faces_refused_total", "Detections that became no face, because a second look or the faces beside them spoke against it.", "stream", "reason"),
     faceless: gauge("faceless_seconds", "Time since a usable face was last seen while the stream is live; 0 while one is seen.", "stream"),
 
     inferenceQueue: gauge("inference_queue_crops", "Crops that wait for the inference process."),

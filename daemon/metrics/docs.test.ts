@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ERROR_CODES } from "../../pipelines/errors.ts";
-import { DISCARD_REASONS, LOSS_REASONS, UNSCORED_REASONS, VERDICT_KINDS } from "../../pipelines/types.ts";
+import { DISCARD_REASONS, LOSS_REASONS, NEWCOMER_REFUSALS, UNSCORED_REASONS, VERDICT_KINDS } from "../../pipelines/types.ts";
 import { ALERT_TRANSITION_KINDS } from "../alerts/alert-rule.ts";
 import { STAGES } from "./metrics.ts";
 import { definedMetrics } from "./testing/defined-metrics.ts";
@@ -34,11 +34,12 @@ test("errors.md has every code with its meaning, in the table's order, and somet
   for (const [code, , advice] of rows) expect(advice, `advice for ${code}`).toMatch(/\w+.*\.$/);
 });
 
-test("glossary.md has every reason of unscored, discarded and lost", () => {
+test("glossary.md has every reason of unscored, discarded, lost and refused", () => {
   const glossary = page("glossary.md");
   expect(codes(section(glossary, "### Why a face or stream is unscored"))).toEqual(quoted(UNSCORED_REASONS));
   expect(codes(section(glossary, "### Discarded"))).toEqual(quoted(DISCARD_REASONS));
   expect(codes(section(glossary, "### Lost"))).toEqual(quoted(LOSS_REASONS));
+  expect(codes(section(glossary, "## Detections that became no face"))).toEqual(quoted(NEWCOMER_REFUSALS));
 });
 
 test("glossary.md names every verdict and every transition of an alert", () => {

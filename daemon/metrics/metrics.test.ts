@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { DISCARD_REASONS, LOSS_REASONS } from "../../pipelines/types.ts";
+import { DISCARD_REASONS, LOSS_REASONS, NEWCOMER_REFUSALS } from "../../pipelines/types.ts";
 import { ALERT_TRANSITION_KINDS } from "../alerts/alert-rule.ts";
 import { STREAM_STATES } from "../protocol.ts";
 import { definedMetrics } from "./testing/defined-metrics.ts";
@@ -71,6 +71,7 @@ test("a stream has all its series from the start, at zero", async () => {
   const metrics = createMetrics({ version: "1.2.3", maxStreams: 16 });
   metrics.stream("studio-a");
   expect(await samplesOf(metrics, "truecast_frames_discarded_total")).toEqual(Object.fromEntries(DISCARD_REASONS.map((reason) => [`stream="studio-a",reason="${reason}"`, 0])));
+  expect(await samplesOf(metrics, "truecast_faces_refused_total")).toEqual(Object.fromEntries(NEWCOMER_REFUSALS.map((reason) => [`stream="studio-a",reason="${reason}"`, 0])));
   expect(await samplesOf(metrics, "truecast_frames_lost_total")).toEqual(Object.fromEntries(LOSS_REASONS.map((reason) => [`stream="studio-a",reason="${reason}"`, 0])));
   expect(Object.keys(await samplesOf(metrics, "truecast_alert_transitions_total"))).toHaveLength(ALERT_TRANSITION_KINDS.length);
 });

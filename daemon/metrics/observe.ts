@@ -4,7 +4,7 @@ import type { ComponentChange } from "../components.ts";
 import type { HttpEvent } from "../http/source.ts";
 import type { InferenceReport } from "../inference/messages.ts";
 import type { IngestEvent } from "../ingest/messages.ts";
-import { DISCARD_REASONS, LOSS_REASONS } from "../../pipelines/types.ts";
+import { DISCARD_REASONS, LOSS_REASONS, NEWCOMER_REFUSALS } from "../../pipelines/types.ts";
 import type { Stream } from "../protocol.ts";
 import { RESTART_CAUSES } from "../supervision/supervised-child.ts";
 import type { Metrics, Stage } from "./metrics.ts";
@@ -40,6 +40,7 @@ export function createObserver(metrics: Metrics) {
       stream.discontinuities(stats.discontinuities);
       for (const reason of DISCARD_REASONS) stream.framesDiscarded(reason, stats.discarded[reason] ?? 0);
       for (const reason of LOSS_REASONS) stream.framesLost(reason, stats.lost[reason] ?? 0);
+      for (const reason of NEWCOMER_REFUSALS) stream.facesRefused(reason, stats.refusedFaces[reason] ?? 0);
       const stages: readonly Stage[] = ["detect", "track", "crop", "queue", "inference"];
       for (const stage of stages) for (const ms of stats.samples[stage]) metrics.stage(stage, ms / 1000);
       for (const ms of stats.samples.frameAge) stream.frameAge(ms / 1000);

@@ -1,5 +1,5 @@
 /** The metrics of one configured stream: all series there from the start, all gone when the stream is. */
-import { DISCARD_REASONS, type DiscardReason, LOSS_REASONS, type LossReason } from "../../pipelines/types.ts";
+import { DISCARD_REASONS, type DiscardReason, LOSS_REASONS, type LossReason, NEWCOMER_REFUSALS, type NewcomerRefusal } from "../../pipelines/types.ts";
 import { ALERT_TRANSITION_KINDS, type AlertTransitionKind } from "../alerts/alert-rule.ts";
 import { STREAM_STATES, type StreamState } from "../protocol.ts";
 import type { Instruments } from "./definitions.ts";
@@ -19,6 +19,7 @@ export interface StreamMetrics {
   frameAge(seconds: number): void;
   score(coverage: number): void;
   faces(count: number): void;
+  facesRefused(reason: NewcomerRefusal, count: number): void;
   faceless(seconds: number): void;
   alertTransition(kind: AlertTransitionKind): void;
   alertSuppressed(): void;
@@ -47,6 +48,7 @@ export function createStreamMetrics(instruments: Instruments, stream: string): S
   for (const gauge of Object.values(gauges)) gauge.set({ stream }, 0);
   for (const reason of DISCARD_REASONS) instruments.framesDiscarded.inc({ stream, reason }, 0);
   for (const reason of LOSS_REASONS) instruments.framesLost.inc({ stream, reason }, 0);
+  for (const reason of NEWCOMER_REFUSALS) instruments.facesRefused.inc({ stream, reason }, 0);
   for (const transition of ALERT_TRANSITION_KINDS) instruments.alertTransitions.inc({ stream, transition }, 0);
   instruments.frameAge.zero({ stream });
 
@@ -65,6 +67,7 @@ export function createStreamMetrics(instruments: Instruments, stream: string): S
       framesAnalysed: (count) => counters.analysed.inc({ stream }, count),
       framesDiscarded: (reason, count) => instruments.framesDiscarded.inc({ stream, reason }, count),
       framesLost: (reason, count) => instruments.framesLost.inc({ stream, reason }, count),
+      facesRefused: (reason, count) => instruments.facesRefused.inc({ stream, reason }, count),
       packetsDropped: (count) => counters.packetsDropped.inc({ stream }, count),
       decoderStorm: () => counters.decoderStorms.inc({ stream }),
       decodeErrors: (count) => counters.decodeErrors.inc({ stream }, count),
@@ -86,6 +89,7 @@ export function createStreamMetrics(instruments: Instruments, stream: string): S
       for (const metric of [...Object.values(counters), ...Object.values(gauges), instruments.frameAge, instruments.horizonCoverage]) metric.remove({ stream });
       for (const reason of DISCARD_REASONS) instruments.framesDiscarded.remove({ stream, reason });
       for (const reason of LOSS_REASONS) instruments.framesLost.remove({ stream, reason });
+      for (const reason of NEWCOMER_REFUSALS) instruments.facesRefused.remove({ stream, reason });
       for (const transition of ALERT_TRANSITION_KINDS) instruments.alertTransitions.remove({ stream, transition });
       for (const state of STREAM_STATES) instruments.streamState.remove({ stream, state });
     },
