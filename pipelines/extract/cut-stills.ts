@@ -7,12 +7,8 @@
  */
 import { createWriteStream, existsSync } from "node:fs";
 import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
-import { ready, setBackend } from "@tensorflow/tfjs";
-import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
-import faceapi from "@vladmandic/face-api/dist/face-api.node-wasm.js";
 import pino from "pino";
 import sharp from "sharp";
 import { TruecastError } from "../errors.ts";
@@ -20,11 +16,10 @@ import { sideOf, squareAround } from "../faces/box-geometry.ts";
 import { startFaceApiDetector } from "../faces/face-api-detector.ts";
 import { resample, type RgbPicture } from "../faces/resample.ts";
 import type { Box, Detection, Frame } from "../types.ts";
+import { descriptorOf, type Landmarks, landmarksIn, loadFaceNetworks, rounded } from "./face-networks.ts";
 
 /** Smaller faces say nothing about fine structure. */
 const MIN_FACE_PX = 64;
-/** What the landmark and descriptor networks are shown, over the longer side of the face box. */
-const NETWORK_MARGIN = 1.1;
 
 /** One face, as a line of `faces.jsonl`. */
 export interface CutFace {
@@ -35,41 +30,9 @@ export interface CutFace {
   /** Face box in pixels of the cut: x, y, width, height. */
   readonly box: readonly [number, number, number, number];
   /** The 68 landmarks of iBUG 300-W in pixels of the cut: x, y. */
-  readonly landmarks: readonly (readonly [number, number])[];
+  readonly landmarks: Landmarks;
   /** Face descriptor, 128 numbers; under about 0.5 apart two are the same person. */
   readonly descriptor: readonly number[];
-}
-
-async function loadNetworks(): Promise<void> {
-  setThreadsCount(1);
-  setWasmPaths(`${dirname(fileURLToPath(import.meta.resolve("@tensorflow/tfjs-backend-wasm")))}/`);
-  await setBackend("wasm");
-  await ready();
-  const weights = join(dirname(fileURLToPath(import.meta.resolve("@vladmandic/face-api/package.json"))), "model");
-  await faceapi.nets.faceLandmark68Net.loadFromDisk(weights);
-  await faceapi.nets.faceRecognitionNet.loadFromDisk(weights);
-}
-
-/** Landmarks and descriptor of the face in `box`, both from the cut picture. */
-async function describe(cut: RgbPicture, box: Box): Promise<Pick<CutFace, "landmarks" | "descriptor">> {
-  const region = squareAround(box, NETWORK_MARGIN);
-  const side = 150;
-  const rgb = resample({ picture: cut, region, widthPx: side, heightPx: side });
-  const input = faceapi.tf.tensor3d(Float32Array.from(rgb), [side, side, 3]);
-  try {
-    const found = await faceapi.nets.faceLandmark68Net.detectLandmarks(input);
-    const descriptor = await faceapi.nets.faceRecognitionNet.computeFaceDescriptor(input);
-    if (Array.isArray(found) || !(descriptor instanceof Float32Array)) throw new TruecastError("internal", "face-api gave several faces for one.");
-    const scale = region.width / side;
-    const landmarks = found.positions.map(({ x, y }) => [round(region.x + x * scale, 2), round(region.y + y * scale, 2)] as const);
-    return { landmarks, descriptor: [...descriptor].map((value) => round(value, 4)) };
-  } finally {
-    input.dispose();
-  }
-}
-
-function round(value: number, digits: number): number {
-  return Math.round(value * 10 ** digits) / 10 ** digits;
 }
 
 function largest(found: readonly Detection[]): Box | null {
@@ -80,7 +43,7 @@ function largest(found: readonly Detection[]): Box | null {
 export async function cutStills(folders: readonly string[], options: { readonly outDir: string; readonly sizePx: number; readonly margin: number }): Promise<{ readonly cut: number; readonly leftOut: number }> {
   const { outDir, sizePx, margin } = options;
   await mkdir(outDir, { recursive: true });
-  await loadNetworks();
+  await loadFaceNetworks();
   await using detector = await startFaceApiDetector({ log: pino({ level: "error" }, pino.destination(2)) });
   const pixels = createWriteStream(join(outDir, "faces.u8.part"));
   const lines: string[] = [];
@@ -101,9 +64,10 @@ export async function cutStills(folders: readonly string[], options: { readonly 
       const inCut: Box = { x: (box.x - region.x) * scale, y: (box.y - region.y) * scale, width: box.width * scale, height: box.height * scale };
       const line: CutFace = {
         source: `${basename(folder)}/${name}`,
-        facePx: round(sideOf(box), 1),
-        box: [round(inCut.x, 2), round(inCut.y, 2), round(inCut.width, 2), round(inCut.height, 2)],
-        ...(await describe(cut, inCut)),
+        facePx: rounded(sideOf(box), 1),
+        box: [rounded(inCut.x, 2), rounded(inCut.y, 2), rounded(inCut.width, 2), rounded(inCut.height, 2)],
+        landmarks: await landmarksIn(cut, inCut),
+        descriptor: await descriptorOf(cut, inCut),
       };
       lines.push(JSON.stringify(line));
       if (!pixels.write(cut.rgb)) await new Promise((resolve) => pixels.once("drain", resolve));
