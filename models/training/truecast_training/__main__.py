@@ -1,4 +1,4 @@
-"""Command line of the training: prepare, train, evaluate, export, import. See models/training/README.md."""
+"""Command line of the training: prepare, forge-clips, train, evaluate, export, import. See models/training/README.md."""
 
 import argparse
 import dataclasses
@@ -23,6 +23,16 @@ def prepare(args: argparse.Namespace) -> None:
     for part, shards in (("held-out", args.held_out), ("training", args.shards)):
         drawn = draw(args.stills, args.out, plan, part, shards, args.size or spec.size_px, args.margin or spec.crop_margin, args.autoencoder_steps)
         print(f"{args.out}/{part}: {drawn} shards drawn, {shards - drawn} were there")
+
+
+def forge_clips(args: argparse.Namespace) -> None:
+    from .forge_clips import ManifestInvalid, Settings, forge_clips as forge
+
+    try:
+        pairs, left_out = forge(args.manifest, args.stills, args.out, Settings(args.bitrate, args.height, args.max_seconds, args.seed))
+    except ManifestInvalid as error:
+        raise SystemExit(f"forge-clips: {error}")
+    print(f"{args.out}: {pairs} genuine clips with a swapped twin each, {left_out} left out (leftOut in NAME.json says why)")
 
 
 def train(args: argparse.Namespace) -> None:
@@ -130,6 +140,16 @@ def main(arguments: Optional[List[str]] = None) -> None:
     command.add_argument("--model", default="face-resnet", choices=[spec.name for spec in SPECS], help="the network that the crops are for")
     command.add_argument("--autoencoder-steps", type=int, default=400, help="training steps of the autoencoders that stand in for generators")
     command.set_defaults(run=prepare)
+
+    command = commands.add_parser("forge-clips", help="put held-out faces on genuine clips, to judge with and never to train on")
+    command.add_argument("--manifest", required=True, type=Path, help="CSV with the columns file, label, type, group; only its genuine clips are used")
+    command.add_argument("--stills", required=True, type=Path, help="folder written by pipelines/extract/cut-stills.ts, for the donors")
+    command.add_argument("--out", required=True, type=Path, help="folder for the clips and their manifest.csv")
+    command.add_argument("--bitrate", type=int, default=800, help="kbit/s of both clips of a pair")
+    command.add_argument("--height", type=int, default=480, help="height of both clips, pixels")
+    command.add_argument("--max-seconds", type=float, default=8.0, help="seconds of each clip that are used")
+    command.add_argument("--seed", type=int, default=1)
+    command.set_defaults(run=forge_clips)
 
     command = commands.add_parser("train", help="train a named recipe; goes on where an earlier run stopped")
     command.add_argument("--recipe", default="edge", choices=[recipe.name for recipe in RECIPES])

@@ -27,6 +27,8 @@ class Faces:
     #: Number of the person, `[n]`; faces of one number look alike enough to be one person.
     people: np.ndarray
     sources: Sequence[str]
+    #: face-api's descriptors, `[n, 128]`.
+    descriptors: np.ndarray
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -45,6 +47,7 @@ def load_faces(folder: Path, same_person_distance: float = SAME_PERSON_DISTANCE)
         face_px=np.array([line["facePx"] for line in lines], np.float32),
         people=people_of(descriptors, same_person_distance),
         sources=[line["source"] for line in lines],
+        descriptors=descriptors,
     )
 
 
