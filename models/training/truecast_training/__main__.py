@@ -4,13 +4,13 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
 
 from .export import Training, export_folder, export_model, write_plain_sequence, write_reference
-from .networks import SPECS, ModelSpec, ResNeXt50, ResNeXt101, build_model, spec_of
+from .networks import SPECS, FaceSequenceClassifier, ModelSpec, ResNeXt50, ResNeXt101, build_model, spec_of
 from .recipes import RECIPES, recipe_of
 from .temperature import bands_for, calibration_error, fit_calibration
 
@@ -88,13 +88,43 @@ def calibrated(path: Path) -> Dict[str, object]:
     }
 
 
+def calibrated_on(model: FaceSequenceClassifier, folders: Sequence[Path]) -> Dict[str, object]:
+    """Calibration and bands from real clips (crops by `truecast extract`): the first from genuine clips and face swaps, the
+    bands from every full or last horizon of the genuine ones."""
+    from .clips import read_clips
+    from .evaluate_frames import horizon_logits
+    from .train_sequences import features_of
+
+    logits: List[float] = []
+    labels: List[int] = []
+    genuine: List[float] = []
+    for folder in folders:
+        for clip in read_clips(folder):
+            found = horizon_logits(model, features_of(model, np.asarray(clip.crops), torch.device("cpu")))
+            if clip.label == 0:
+                genuine += found.tolist()
+            if clip.label == 0 or "swap" in clip.type:
+                logits.append(float(found.mean()))
+                labels.append(clip.label)
+    if len(set(labels)) < 2:
+        raise SystemExit(f"export: calibration needs genuine clips and face swaps; {', '.join(map(str, folders))} hold {sum(labels)} swaps and {len(labels) - sum(labels)} genuine clips")
+    calibration = fit_calibration(np.array(logits), np.array(labels))
+    return {
+        "temperature": round(calibration.temperature, 4),
+        "bias": round(calibration.bias, 4),
+        "bands": bands_for(calibration.scores(np.array(genuine))),
+        "calibration error before": calibration_error(1 / (1 + np.exp(-np.array(logits))), np.array(labels)),
+        "calibration error after": calibration_error(calibration.scores(np.array(logits)), np.array(labels)),
+    }
+
+
 def export(args: argparse.Namespace) -> None:
     if args.weights is None:
         model = export_folder(args.model, args.out)
     else:
         model = build_model(args.model)
         model.load_state_dict(torch.load(str(args.weights), map_location="cpu")["model"])
-        found = calibrated(args.weights)
+        found = calibrated_on(model, args.calibrate_on) if args.calibrate_on else calibrated(args.weights)
         print(json.dumps(found, indent=1))
         accuracy: Optional[Dict[str, float]] = json.loads(args.accuracy.read_text(encoding="utf-8")) if args.accuracy else None
         training = Training(args.trained, args.note or "Trained by models/training; not measured on real clips.", accuracy, found["temperature"], found["bias"], found["bands"])
@@ -181,6 +211,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     command.add_argument("--name", help="the model's name in its manifest, with --weights; default: the network's")
     command.add_argument("--trained", action="store_true", help="the weights were measured to be good enough to raise alerts; needs --accuracy")
     command.add_argument("--accuracy", type=Path, help="JSON of measured figures by name")
+    command.add_argument("--calibrate-on", nargs="+", type=Path, help="folders written by `truecast extract`: calibrate on their genuine clips and face swaps instead of on held-out synthetic ones")
     command.add_argument("--note", help="how and on what they were trained")
     command.add_argument("--reference-frames", type=int, default=0, metavar="N", help="also write what PyTorch computes for a clip of N crops (*.bin)")
     command.add_argument("--sequence", action="store_true", help="also write the LSTM over a whole window as one graph (sequence.onnx), for benchmarks")

@@ -60,7 +60,7 @@ def evaluate(folder: Path, channel: str, weights: Dict[str, torch.Tensor], netwo
             logits = features @ label_head["weight"].T + label_head["bias"]
             frames.append(float((logits[:, 1] - logits[:, 0]).mean()))
         if sequences:
-            horizon.append(horizon_score(model, features))
+            horizon.append(float(horizon_logits(model, features).mean()))
     scores = {}
     if frames:
         scores["frames"] = np.array(frames)
@@ -70,9 +70,9 @@ def evaluate(folder: Path, channel: str, weights: Dict[str, torch.Tensor], netwo
     return Evaluation(clips, labels, groups, scores)
 
 
-def horizon_score(model: FaceSequenceClassifier, features: torch.Tensor, window: int = 100, hop: int = 10) -> float:
-    """Mean log odds over the full horizons of a clip; of a shorter clip, after its last frame."""
+def horizon_logits(model: FaceSequenceClassifier, features: torch.Tensor, window: int = 100, hop: int = 10) -> np.ndarray:
+    """Log odds of every full horizon of a clip; of a shorter clip, after its last frame."""
     starts = range(0, max(1, len(features) - window + 1), hop)
     with torch.no_grad():
         logits = torch.cat([model.classify(features[start : start + window].unsqueeze(0)) for start in starts])
-    return float((logits[:, 1] - logits[:, 0]).mean())
+    return (logits[:, 1] - logits[:, 0]).numpy()
