@@ -16,6 +16,13 @@ export const ERROR_CODES = {
   "no-video": "The publisher sends no video.",
   "capacity-reached": "No more are admitted: the configured cap on streams, or the one on connections, is reached.",
   "ingest-restarted": "The ingest process ended unexpectedly and was started again.",
+  // Pulling.
+  "source-invalid": "The URL of a source, or an option of it, cannot be used.",
+  "address-refused": "An address leads to where nothing may be fetched from.",
+  unreachable: "The other side could not be reached, answered with an error, or stopped sending.",
+  "playlist-invalid": "A playlist or manifest cannot be used.",
+  "source-ended": "The source ended by itself.",
+  "pull-restarted": "The pull process ended unexpectedly and was started again.",
   // Decoding.
   "input-not-found": "The file does not exist or cannot be read.",
   "input-empty": "The file holds no bytes.",
@@ -36,6 +43,7 @@ export const ERROR_CODES = {
   // Interfaces and store.
   "not-found": "There is no such resource.",
   "request-invalid": "The request does not match its schema.",
+  conflict: "The request contradicts what is there.",
   "unauthorized": "A token is required.",
   "forbidden": "The Origin or Host of the request is not allowed.",
   "store-failed": "The alert store could not commit.",

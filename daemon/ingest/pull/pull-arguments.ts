@@ -1,0 +1,71 @@
+/** The exact ffmpeg arguments that turn a source into H.264 in FLV. Pure. */
+import { MAX_FRAME_HEIGHT_PX, MAX_FRAME_WIDTH_PX, MAX_SOURCE_SIDE_PX } from "../../../pipelines/decode/ffmpeg-arguments.ts";
+import { SAMPLE_RATE_HZ } from "../../../pipelines/types.ts";
+
+export type PullInput =
+  /** Standard input; nothing may be opened at all. */
+  | { readonly kind: "stdin"; readonly format: "flv" | "mpegts" | "mov"; readonly pace: "live" | "bursts" }
+  /** A relay on loopback. */
+  | { readonly kind: "rtsp" | "rtmp"; readonly url: string; readonly tcUrl?: string }
+  /** `url` names a literal address. */
+  | { readonly kind: "srt"; readonly url: string }
+  /** Descriptor 3, opened by us. */
+  | { readonly kind: "file"; readonly loop: boolean };
+
+/** Containers that hold media themselves; none that opens further files (playlists, concat, image sequences). */
+const FILE_CONTAINERS = "mov,matroska,flv,mpegts,mpeg,avi,ogg,asf,h264,hevc,mpegvideo,m4v,ivf,nut,mxf";
+export const FILE_DESCRIPTOR = 3;
+
+const COMMON = ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-max_pixels", String(MAX_SOURCE_SIDE_PX * MAX_SOURCE_SIDE_PX)] as const;
+/** Codec and size must be known before the first byte goes out; the rate need not. */
+const PROBE = ["-probesize", "1000000", "-analyzeduration", "2000000", "-fpsprobesize", "0"] as const;
+
+export function pullArguments(input: PullInput, { transcode, readTimeoutMs }: { readonly transcode: boolean; readonly readTimeoutMs: number }): readonly string[] {
+  return [...COMMON, ...PROBE, ...inputOptions(input, readTimeoutMs), ...outputOptions(transcode)];
+}
+
+function inputOptions(input: PullInput, readTimeoutMs: number): readonly string[] {
+  const only = (protocols: string): readonly string[] => ["-protocol_whitelist", protocols];
+  const timeoutUs = String(readTimeoutMs * 1_000);
+  switch (input.kind) {
+    case "stdin":
+      // A segment holds seconds that arrive at once; `-re` gives them out as they happened.
+      return [...only("pipe"), ...(input.pace === "bursts" ? ["-re"] : []), "-f", input.format, "-i", "pipe:0"];
+    case "rtsp":
+      return [...only("tcp"), "-rtsp_transport", "tcp", "-allowed_media_types", "video", "-timeout", timeoutUs, "-f", "rtsp", "-i", input.url];
+    case "rtmp":
+      return [...only("rtmp,tcp"), "-rw_timeout", timeoutUs, "-rtmp_live", "live", ...(input.tcUrl === undefined ? [] : ["-rtmp_tcurl", input.tcUrl]), "-f", "flv", "-i", input.url];
+    case "srt":
+      return [...only("srt"), "-f", "mpegts", "-i", input.url];
+    case "file":
+      return [...only("file"), "-format_whitelist", FILE_CONTAINERS, "-re", ...(input.loop ? ["-stream_loop", "-1"] : []), "-i", `file:/dev/fd/${FILE_DESCRIPTOR}`];
+  }
+}
+
+function outputOptions(transcode: boolean): readonly string[] {
+  return [
+    // V, not v: cover art is no video.
+    "-map", "0:V:0", "-an", "-sn", "-dn",
+    ...(transcode ? encoding() : ["-c:v", "copy"]),
+    "-map_metadata", "-1", "-flvflags", "no_duration_filesize", "-flush_packets", "1", "-f", "flv", "pipe:1",
+  ];
+}
+
+/** At the rate and size at which frames are analysed, so that no more is encoded than is looked at; a keyframe every two seconds. */
+function encoding(): readonly string[] {
+  const slot = (time: string): string => `floor(${time}*${SAMPLE_RATE_HZ}+0.00001)`;
+  const select = `select='isnan(prev_selected_t)+not(eq(${slot("t")},${slot("prev_selected_t")}))'`;
+  const scale = `scale=w='trunc(iw*min(1,min(${MAX_FRAME_WIDTH_PX}/iw,${MAX_FRAME_HEIGHT_PX}/ih))/2)*2':h='trunc(ih*min(1,min(${MAX_FRAME_WIDTH_PX}/iw,${MAX_FRAME_HEIGHT_PX}/ih))/2)*2':flags=bilinear`;
+  return ["-fps_mode", "passthrough", "-threads", "1", "-vf", `${select},${scale},format=yuv420p`, "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-crf", "18", "-g", String(2 * SAMPLE_RATE_HZ), "-threads", "1"];
+}
+
+const VIDEO_STREAM = /^\[info\] +Stream #0:\d+(?:\[0x[0-9a-f]+\])?(?:\([\w-]+\))?: Video: (\w+)(?!.*\(attached pic\))/;
+const ERROR_LINE = /^(?:\[[^\]]+ @ [^\]]+\] )*\[(?:error|fatal|panic)\] (.*)/;
+
+/** What a line of ffmpeg's log says of the source. Text of the source itself is printed indented further, so it cannot pass for these. */
+export function readPullLogLine(line: string): { readonly kind: "codec"; readonly codec: string } | { readonly kind: "error"; readonly message: string } | null {
+  const codec = VIDEO_STREAM.exec(line)?.[1];
+  if (codec !== undefined) return { kind: "codec", codec };
+  const message = ERROR_LINE.exec(line)?.[1];
+  return message === undefined ? null : { kind: "error", message };
+}
