@@ -108,11 +108,11 @@ export function errorName(error: unknown): string {
 }
 
 function addAllowed(entry: string, { blocks, single }: { blocks: BlockList; single: Set<string> }): void {
-  const [network = "", bits] = entry.split("/");
+  const [network = "", bits, ...more] = entry.split("/");
   const family = isIP(network);
   const most = family === 4 ? 32 : 128;
   const prefix = bits === undefined ? most : Number(bits);
-  if (family === 0 || !Number.isInteger(prefix) || prefix < 0 || prefix > most || bits === "") {
+  if (family === 0 || !Number.isInteger(prefix) || prefix < 0 || prefix > most || bits === "" || more.length > 0) {
     throw new TruecastError("config-invalid", `outbound.allow holds ${JSON.stringify(entry)} but must hold addresses or CIDR blocks`);
   }
   blocks.addSubnet(network, prefix, family === 4 ? "ipv4" : "ipv6");
