@@ -51,7 +51,7 @@ test.each([
   ["a nullable number out of range", "alerts: { threshold: 2 }", "`alerts.threshold` is 2 but must be number from 0 to 1 or null"],
   ["a stream without a name", "streams: [{ key: abcdefgh }]", "`streams[0].name` is missing"],
   ["a stream name that could be a path", "streams: [{ name: ../x, key: abcdefgh }]", '`streams[0].name` is "../x" but must match pattern "^[a-z0-9][a-z0-9_-]{0,63}$"'],
-  ["a stream without a key", "streams: [{ name: a }]", '`streams[0]` ("a") must have exactly one of key and keyFile'],
+  ["a stream without a key", "streams: [{ name: a }]", '`streams[0]` ("a") must have exactly one of key, keyFile, url and urlFile'],
   ["a key file that is missing", "streams: [{ name: a, keyFile: none }]", '`streams[0].keyFile` is "none" but the file cannot be read (ENOENT)'],
 ])("%s is named with key, value and rule", (_, text, problem) => {
   expect(problemsOf(text)).toEqual([problem]);
@@ -66,6 +66,21 @@ test("a stream key never appears in a message", () => {
   expect(problems).toHaveLength(1);
   expect(problems[0]).toContain("streams[0].key` is (hidden)");
   expect(problems.join()).not.toContain("se cret");
+});
+
+test("a stream is pushed or pulled, and a pulled one has no key", () => {
+  writeFileSync(join(folder, "gate.url"), "rtsp://viewer:secret@camera.example/1\n");
+  const loaded = loadConfig({ file: yaml("streams: [{ name: a, key: abcdefgh }, { name: gate, urlFile: gate.url }, { name: clip, url: 'file:///srv/a.mp4', loop: true }]") });
+  expect(loaded.streams).toMatchObject([{ name: "a" }]);
+  expect(loaded.sources).toMatchObject([{ name: "gate", url: "rtsp://viewer:secret@camera.example/1" }, { name: "clip", loop: true }]);
+  expect(problemsOf("streams: [{ name: a, key: abcdefgh, url: 'srt://b:1' }]")).toEqual(['`streams[0]` ("a") must have exactly one of key, keyFile, url and urlFile']);
+  expect(problemsOf("streams: [{ name: a, key: abcdefgh, loop: true }]")).toEqual(['`streams[0]` ("a") has format or loop but these are for streams with a url']);
+});
+
+test("a URL never appears in a message", () => {
+  const problems = problemsOf(`streams: [{ name: a, url: 'rtsp://user:secret@${"x".repeat(2_100)}' }]`);
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toContain("streams[0].url` is (hidden)");
 });
 
 test("two streams with one name or one key are refused without showing the key", () => {

@@ -7,7 +7,7 @@ import { type Config, ConfigSchema, STREAM_KEY_PATTERN, type StreamConfig } from
 
 const ENVIRONMENT_PREFIX = "TRUECAST_";
 /** Keys whose values never appear in a message. */
-const SECRET_KEY = /\.key$/;
+const SECRET_KEY = /\.(?:key|url)$/;
 
 /** A configuration that cannot be used; one line a problem. */
 export class ConfigError extends Error {
@@ -26,9 +26,17 @@ export interface ResolvedStream extends StreamConfig {
   readonly key: string;
 }
 
+/** A stream that is pulled; its URL may hold credentials. */
+export interface ResolvedSource extends StreamConfig {
+  readonly url: string;
+}
+
 export interface LoadedConfig {
   readonly config: Config;
+  /** Those with a key. */
   readonly streams: readonly ResolvedStream[];
+  /** Those with a URL. */
+  readonly sources: readonly ResolvedSource[];
   /** First line of http.tokenFile, or null. */
   readonly token: string | null;
 }
@@ -50,10 +58,10 @@ export function loadConfig({ file, environment = {} }: LoadOptions): LoadedConfi
   const config = filled as Config;
 
   const base = file === undefined ? process.cwd() : dirname(resolve(file));
-  const streams = resolveStreams(config, base, problems);
+  const { streams, sources } = resolveStreams(config, base, problems);
   const token = config.http.tokenFile === null ? null : readSecret(config.http.tokenFile, { base, key: "http.tokenFile", problems });
   if (problems.length > 0) throw new ConfigError(source, problems);
-  return { config, streams, token: token ?? null };
+  return { config, streams, sources, token: token ?? null };
 }
 
 function readYaml(file: string): Record<string, unknown> {
@@ -191,18 +199,28 @@ function editDistance(a: string, b: string): number {
   return row[right.length] ?? 0;
 }
 
-function resolveStreams(config: Config, base: string, problems: string[]): ResolvedStream[] {
+/** How a stream comes in; exactly one of them. */
+const WAYS_IN = ["key", "keyFile", "url", "urlFile"] as const;
+
+function resolveStreams(config: Config, base: string, problems: string[]): { readonly streams: ResolvedStream[]; readonly sources: ResolvedSource[] } {
   const streams: ResolvedStream[] = [];
+  const sources: ResolvedSource[] = [];
   const names = new Set<string>();
   const keys = new Map<string, string>();
   for (const [index, stream] of config.streams.entries()) {
     const at = `streams[${index}]`;
     if (names.has(stream.name)) problems.push(`\`${at}.name\` is "${stream.name}" but names must be unique`);
     names.add(stream.name);
-    if ((stream.key === undefined) === (stream.keyFile === undefined)) {
-      problems.push(`\`${at}\` ("${stream.name}") must have exactly one of key and keyFile`);
+    if (WAYS_IN.filter((way) => stream[way] !== undefined).length !== 1) {
+      problems.push(`\`${at}\` ("${stream.name}") must have exactly one of key, keyFile, url and urlFile`);
       continue;
     }
+    if (stream.url !== undefined || stream.urlFile !== undefined) {
+      const url = stream.url ?? readSecret(stream.urlFile ?? "", { base, key: `${at}.urlFile`, problems });
+      if (url !== undefined) sources.push({ ...stream, url });
+      continue;
+    }
+    if (stream.format !== undefined || stream.loop !== undefined) problems.push(`\`${at}\` ("${stream.name}") has format or loop but these are for streams with a url`);
     const key = stream.key ?? readSecret(stream.keyFile ?? "", { base, key: `${at}.keyFile`, problems });
     if (key === undefined) continue;
     if (!new RegExp(STREAM_KEY_PATTERN).test(key)) problems.push(`\`${at}.keyFile\` holds a key that does not match 8 to 128 letters, digits, _ or -`);
@@ -211,7 +229,7 @@ function resolveStreams(config: Config, base: string, problems: string[]): Resol
     keys.set(key, stream.name);
     streams.push({ ...stream, key });
   }
-  return streams;
+  return { streams, sources };
 }
 
 function readSecret(file: string, context: { base: string; key: string; problems: string[] }): string | undefined {

@@ -21,6 +21,8 @@ const STREAM_EXAMPLE = `# streams:
 #   - name: studio-a
 #     keyFile: secrets/studio-a.key   # or key: a-secret-of-8-characters-or-more
 #     alerts: { threshold: 0.9, dwellMs: 4000 }
+#   - name: gate
+#     urlFile: secrets/gate.url       # or url: rtsp://camera.example/stream1
 `;
 
 /** config/default.yaml: every key with its default, explained. */

@@ -29,6 +29,12 @@ const StreamEntry = Type.Object(
     name: Type.String({ pattern: STREAM_NAME_PATTERN, description: "Name shown everywhere, unique." }),
     key: Type.Optional(Type.String({ pattern: STREAM_KEY_PATTERN, description: "Secret stream key; the publisher sends rtmp://host/live/<key>. Better: keyFile." })),
     keyFile: Type.Optional(Type.String({ minLength: 1, description: "File whose first line is the stream key." })),
+    url: Type.Optional(Type.String({ minLength: 1, maxLength: 2_048, description: "Instead of a key: address that the stream is pulled from (rtsp, rtsps, rtmp, rtmps, srt, http, https, udp, file); see docs/pull.md. With a password in it, better: urlFile." })),
+    urlFile: Type.Optional(Type.String({ minLength: 1, description: "File whose first line is that address." })),
+    format: Type.Optional(
+      Type.Union([Type.Literal("flv"), Type.Literal("mpegts"), Type.Literal("hls"), Type.Literal("dash")], { description: "What an http or https address serves, where its path does not end in .flv, .ts, .m3u8 or .mpd." }),
+    ),
+    loop: Type.Optional(Type.Boolean({ description: "Begin a pulled file or recording again at its end." })),
     alerts: Type.Optional(AlertOverrides),
   },
   { additionalProperties: false },
@@ -39,7 +45,7 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
   streams: Type.Array(StreamEntry, {
     default: [],
     maxItems: 256,
-    description: "Streams that may be published, each with its own secret key. Empty: one stream `studio` with a generated key, printed at the first start.",
+    description: "Streams that may be published, each with its own secret key, or that are pulled from an address. Empty: one stream `studio` with a generated key, printed at the first start.",
   }),
   http: section("HTTP API, WebSocket, metrics and dashboard.", {
     host: host("Address to listen on. Anything but loopback demands a token."),
@@ -56,6 +62,21 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     maxConnections: Type.Integer({ default: 64, minimum: 1, maximum: 4_096, description: "Open connections at one time, publishing or not." }),
     stallMs: milliseconds(8_000, 1_000, 60_000, "A publisher that sends nothing for this long is reported, and ended when it goes on as long again."),
     graceMs: milliseconds(15_000, 0, 600_000, "How long a stream's path, tracks and windows wait for a publisher that went away."),
+  }),
+  outbound: section("Which addresses Truecast may connect to on its own, for pulled streams.", {
+    allow: Type.Array(Type.String({ minLength: 1, maxLength: 64, pattern: "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$" }), {
+      default: [],
+      description: "Addresses and CIDR blocks that may be reached although they are not public, for example [192.168.10.0/24] for the cameras of a building. A cloud's metadata service must be named by its own address.",
+    }),
+  }),
+  pull: section("Streams that Truecast fetches itself.", {
+    maxSources: Type.Integer({ default: 64, minimum: 1, maximum: 256, description: "Pulled streams, configured and added over HTTP together." }),
+    fileRoots: Type.Array(Type.String({ pattern: "^/" }), { default: [], description: "Folders below which file:/// addresses may lie; none by default." }),
+    transcode: Type.Boolean({ default: true, description: "Re-encode video that is not H.264, at ten frames a second; false refuses it." }),
+    connectTimeoutMs: milliseconds(20_000, 1_000, 120_000, "From the start of a connection to its first video."),
+    readTimeoutMs: milliseconds(10_000, 1_000, 120_000, "A connection that gives no video for this long is given up."),
+    maxBackOffMs: milliseconds(30_000, 1_000, 3_600_000, "Longest wait before a source is tried again; the first is a second."),
+    maxPlaylistBytes: Type.Integer({ default: 1_048_576, minimum: 1_024, maximum: 16_777_216, description: "Longest HLS playlist or DASH manifest that is read." }),
   }),
   decode: section("One ffmpeg a stream.", {
     frameTimeoutMs: milliseconds(3_000, 500, 30_000, "A decoder that takes packets but gives no frame for this long is restarted."),

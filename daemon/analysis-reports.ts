@@ -54,6 +54,8 @@ export function takeAnalysisReport(report: AnalysisReport, { component, registry
     case "stats":
       metrics.componentMemory(component, report.rssBytes);
       for (const stats of report.streams) {
+        // Its last counts may come after a pulled stream was taken out.
+        if (!registry.has(stats.stream)) continue;
         registry.addStats(stats);
         observe.streamStats(stats);
       }

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import pino, { type Logger } from "pino";
 import type { LoadedConfig, ResolvedStream } from "../config/load.ts";
 import { readManifest } from "../models/manifest.ts";
+import { TruecastError } from "../pipelines/errors.ts";
 import { createAlertPages } from "./alert-pages.ts";
 import { alertRuleSettings } from "./alerts/alert-settings.ts";
 import { startAlertEngine } from "./alerts/alert-engine.ts";
@@ -20,7 +21,9 @@ import { type IngestService, startIngest } from "./ingest-service.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import { createObserver } from "./metrics/observe.ts";
 import type { ModelCard, SystemStatus } from "./protocol.ts";
+import { startPull, type PullService } from "./pull-service.ts";
 import { keptSecret } from "./secrets.ts";
+import { createSources } from "./sources.ts";
 import { openStore } from "./store/store.ts";
 import { startRetention } from "./store/retention.ts";
 import { SamplingControl } from "./streams/sampling.ts";
@@ -66,9 +69,9 @@ export async function startDaemon(loaded: LoadedConfig, { log, signal }: { reado
   }
 }
 
-async function startParts({ config, streams: configured, token: configuredToken }: LoadedConfig, { log, cleanUp }: { log: Logger; cleanUp: CleanUp }): Promise<Daemon> {
+async function startParts({ config, streams: configured, sources: configuredSources, token: configuredToken }: LoadedConfig, { log, cleanUp }: { log: Logger; cleanUp: CleanUp }): Promise<Daemon> {
   const startedAt = Date.now();
-  const generatedKey = configured.length === 0 ? keptSecret(config.dataDir, "studio.key") : null;
+  const generatedKey = configured.length === 0 && configuredSources.length === 0 ? keptSecret(config.dataDir, "studio.key") : null;
   const streams: readonly ResolvedStream[] = generatedKey ? [{ name: "studio", key: generatedKey.secret }] : configured;
   const generatedToken = configuredToken === null && !isLoopback(config.http.host) ? keptSecret(config.dataDir, "token") : null;
   const token = configuredToken ?? generatedToken?.secret ?? null;
@@ -83,6 +86,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
   // Both start last, and are asked for before that.
   let http: HttpServer | undefined;
   let ingest: IngestService | undefined;
+  let pull: PullService | undefined;
   /** Nobody listens before the HTTP server does, and what a message would say may not be there yet. */
   const broadcast = (update: () => LiveUpdate): void => http?.broadcast(update());
   const components = new Components((changed) => {
@@ -94,7 +98,15 @@ async function startParts({ config, streams: configured, token: configuredToken 
   components.set("store", { state: "ready", message: null });
   cleanUp.use("retention", startRetention({ store, retentionDays: config.store.retentionDays, log }));
 
-  const overrides = new Map(streams.map(({ name, alerts }) => [name, alerts]));
+  const sources = createSources({
+    configured: configuredSources,
+    published: new Set(streams.map(({ name }) => name)),
+    table: store,
+    maxSources: config.pull.maxSources,
+    allow: config.outbound.allow,
+  });
+
+  const overrides = new Map([...streams, ...configuredSources].map(({ name, alerts }) => [name, alerts]));
   const alerts = cleanUp.use(
     "alerts",
     startAlertEngine({
@@ -114,7 +126,7 @@ async function startParts({ config, streams: configured, token: configuredToken 
   );
 
   const registry = new StreamRegistry({
-    names: streams.map(({ name }) => name),
+    names: [...streams, ...sources.specs].map(({ name }) => name),
     graceMs: config.rtmp.graceMs,
     onChange(name) {
       const stream = registry.stream(name);
@@ -184,7 +196,10 @@ async function startParts({ config, streams: configured, token: configuredToken 
         }
       },
       onReady(waiting) {
-        for (const stream of waiting) ingest?.route(stream);
+        for (const stream of waiting) {
+          ingest?.route(stream);
+          pull?.route(stream);
+        }
       },
       log,
     }),
@@ -199,7 +214,11 @@ async function startParts({ config, streams: configured, token: configuredToken 
       streams,
       limits: { maxConnections: config.rtmp.maxConnections, maxPublishers: config.analysis.maxStreams, stallWarnMs: config.rtmp.stallMs, stallEndMs: config.rtmp.stallMs },
       socketPathFor: (stream) => analysis.socketPathFor(stream, registry.nextTrackId(stream)),
-      onStream: (stream, event) => registry.apply(stream, event),
+      onStream(stream, event) {
+        registry.apply(stream, event);
+        // The ingest process counts its own publishers only.
+        if (event.kind === "published" && registry.publishing > config.analysis.maxStreams) ingest?.kick(stream, tooMany());
+      },
       onCodec: (stream, codec) => registry.setCodec(stream, codec),
       onStats(stats) {
         for (const stream of stats.streams) registry.setBitrate(stream.stream, stream.bitrateKbps);
@@ -211,6 +230,55 @@ async function startParts({ config, streams: configured, token: configuredToken 
     }),
   );
   const rtmpUrl = `rtmp://${bracketed(config.rtmp.host)}:${ingest.port}/${RTMP_APP}`;
+
+  pull = cleanUp.use(
+    "pull",
+    startPull({
+      allow: config.outbound.allow,
+      fileRoots: config.pull.fileRoots,
+      transcode: config.pull.transcode,
+      limits: {
+        maxSources: config.pull.maxSources,
+        connectTimeoutMs: config.pull.connectTimeoutMs,
+        readTimeoutMs: config.pull.readTimeoutMs,
+        maxBackOffMs: config.pull.maxBackOffMs,
+        maxPlaylistBytes: config.pull.maxPlaylistBytes,
+      },
+      originOf: sources.originOf,
+      objection: () => (registry.publishing >= config.analysis.maxStreams ? tooMany() : null),
+      socketPathFor: (stream) => analysis.socketPathFor(stream, registry.nextTrackId(stream)),
+      onSource(stream, source) {
+        registry.setSource(stream, source);
+        metrics.source(stream).state(source.state);
+      },
+      onStream: (stream, event) => registry.apply(stream, event),
+      onCodec: (stream, codec) => registry.setCodec(stream, codec),
+      onAttempt: (stream) => metrics.source(stream).attempt(),
+      onFailure: (stream, code) => metrics.source(stream).failure(code),
+      onStats(stats) {
+        for (const stream of stats.streams) registry.setBitrate(stream.stream, stream.bitrateKbps);
+        observe.pull(stats);
+      },
+      onState: (state) => components.set("pull", componentState(state)),
+      onRestart: (cause) => components.restarted("pull", cause),
+      log,
+    }),
+  );
+  pull.setSources(sources.specs);
+
+  function tooMany(): { code: "capacity-reached"; message: string } {
+    return { code: "capacity-reached", message: `analysis.maxStreams is ${config.analysis.maxStreams}, and as many streams are live.` };
+  }
+
+  /** Ends a stream that was pulled, with everything that hangs on its name. */
+  function endPulled(name: string): void {
+    alerts.endStream(name);
+    analysis.forget(name);
+    registry.remove(name);
+    metrics.removeStream(name);
+    metrics.removeSource(name);
+    broadcast(() => ({ type: "stream-removed", name }));
+  }
 
   function system(): SystemStatus {
     return {
@@ -246,6 +314,23 @@ async function startParts({ config, streams: configured, token: configuredToken 
         streams: () => registry.streams(),
         stream: (name) => registry.detail(name),
         thumbnail: (name) => registry.thumbnail(name),
+        source: (name) => registry.source(name),
+        putSource(name, input) {
+          const outcome = sources.put(name, input);
+          // Another picture under the same name is another stream: nothing of the one before may stand for it.
+          if (outcome === "changed") endPulled(name);
+          registry.add(name);
+          pull?.setSources(sources.specs);
+          const source = registry.source(name);
+          if (!source) throw new TruecastError("internal", "A source that was put is not there.");
+          return { created: outcome === "created", source };
+        },
+        removeSource(name) {
+          if (!sources.remove(name)) return false;
+          pull?.setSources(sources.specs);
+          endPulled(name);
+          return true;
+        },
         ...createAlertPages({ engine: alerts, store, log }),
         metrics: () => metrics.exposition(),
         readiness() {

@@ -1,5 +1,6 @@
 /** The ingest process as the daemon sees it: supervised, its publishers routed to their analysis process, its reports turned into stream events. */
 import type { Logger } from "pino";
+import type { ErrorCode } from "../pipelines/errors.ts";
 import type { IngestCommand, IngestEvent, IngestOptions, IngestToDaemon } from "./ingest/messages.ts";
 import type { StreamEvent } from "./streams/stream-life.ts";
 import { type ChildState, type RestartCause, startSupervisedChild, type SupervisedChild } from "./supervision/supervised-child.ts";
@@ -25,6 +26,8 @@ export interface IngestService extends AsyncDisposable {
   readonly port: number;
   /** Sends the stream's present publisher to its analysis process, anew after either of them was restarted. */
   route(stream: string): void;
+  /** Ends the stream's publisher. */
+  kick(stream: string, reason: { readonly code: ErrorCode; readonly message: string }): void;
   close(): Promise<void>;
 }
 
@@ -117,6 +120,7 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
       return port;
     },
     route,
+    kick: (stream, { code, message }) => void child?.send({ type: "kick", stream, code, message }),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -47,7 +47,7 @@ export type Track = Static<typeof Track>;
 export const STREAM_STATES = ["waiting", "starting", "live", "stalled", "reconnecting", "failed"] as const;
 export const StreamState = Type.Union(
   [
-    Type.Literal("waiting", { description: "Configured; no publisher yet." }),
+    Type.Literal("waiting", { description: "Configured; no publisher yet, or its source is not connected." }),
     Type.Literal("starting", { description: "A publisher is connected; no frame decoded yet." }),
     Type.Literal("live", { description: "Frames arrive." }),
     Type.Literal("stalled", { description: "The publisher or the decoder delivers nothing; recovery is under way." }),
@@ -58,6 +58,50 @@ export const StreamState = Type.Union(
 );
 export type StreamState = Static<typeof StreamState>;
 
+export const SourceKind = Type.Union(
+  [Type.Literal("rtsp"), Type.Literal("srt"), Type.Literal("hls"), Type.Literal("dash"), Type.Literal("http-flv"), Type.Literal("http-ts"), Type.Literal("rtmp"), Type.Literal("udp-ts"), Type.Literal("file")],
+  { $id: "SourceKind" },
+);
+export type SourceKind = Static<typeof SourceKind>;
+
+export const SOURCE_STATES = ["connecting", "connected", "backing-off", "ended", "down"] as const;
+
+/** Where a pulled stream comes from, and how that goes. */
+export const Source = Type.Object(
+  {
+    kind: SourceKind,
+    address: Type.String({ description: "Scheme, host and port; never user, password, path or query." }),
+    loop: Type.Boolean(),
+    origin: Type.Union([Type.Literal("config"), Type.Literal("api")], { description: "Those of the configuration cannot be changed over HTTP." }),
+    state: Type.Union([
+      Type.Literal("connecting"),
+      Type.Literal("connected", { description: "Video comes in." }),
+      Type.Literal("backing-off", { description: "The last connection ended; reason says why, nextTryAt when it is tried again." }),
+      Type.Literal("ended", { description: "A file that does not loop has been played." }),
+      Type.Literal("down", { description: "The process that pulls is not running." }),
+    ]),
+    reason: Nullable(Type.Object({ code: Type.String({ description: "Code of docs/errors.md." }), message: Type.String() })),
+    attempts: Type.Integer({ description: "Connections begun since the source was set." }),
+    nextTryAt: Nullable(Timestamp("When it is tried again.")),
+  },
+  { $id: "Source" },
+);
+export type Source = Static<typeof Source>;
+
+/** Body of `PUT /api/v1/streams/{name}/source`. */
+export const SourceInput = Type.Object(
+  {
+    // No longest length here: a violation is answered with the value, and this one holds credentials.
+    url: Type.String({ minLength: 1, description: "At most 2,048 characters: rtsp, rtsps, rtmp, rtmps, srt, http, https, udp or file. May hold credentials; no answer ever repeats them." }),
+    format: Type.Optional(
+      Type.Union([Type.Literal("flv"), Type.Literal("mpegts"), Type.Literal("hls"), Type.Literal("dash")], { description: "What an http or https address serves, where its path does not end in .flv, .ts, .m3u8 or .mpd." }),
+    ),
+    loop: Type.Optional(Type.Boolean({ default: false, description: "Begin a file or recording again at its end." })),
+  },
+  { $id: "SourceInput", additionalProperties: false },
+);
+export type SourceInput = Static<typeof SourceInput>;
+
 export const Stream = Type.Object(
   {
     name: Type.String({ description: "Name from the configuration; never the stream key." }),
@@ -66,7 +110,7 @@ export const Stream = Type.Object(
     stateSince: Timestamp("When the state began."),
     publisher: Nullable(
       Type.Object({
-        protocol: Type.Literal("rtmp"),
+        protocol: SourceKind,
         videoCodec: Nullable(Type.String()),
         widthPx: Nullable(Type.Integer()),
         heightPx: Nullable(Type.Integer()),
@@ -74,6 +118,7 @@ export const Stream = Type.Object(
         bitrateKbps: Nullable(Type.Number({ description: "Video bit rate over the last seconds." })),
       }),
     ),
+    source: Nullable(Source),
     verdict: Verdict,
     tracks: Type.Array(Track),
     analysedFps: Type.Number({ description: "Frames analysed a second, over the last five seconds." }),
@@ -188,7 +233,7 @@ export const SystemStatus = Type.Object(
     components: Type.Record(
       Type.String(),
       Type.Object({ state: Type.Union([Type.Literal("ready"), Type.Literal("starting"), Type.Literal("down")]), restarts: Type.Integer(), message: Nullable(Type.String()) }),
-      { description: "ingest, analysis-N, inference, store." },
+      { description: "ingest, analysis-N, inference, store; pull once a stream is pulled." },
     ),
     samplingFps: Type.Number(),
     capacity: Type.Object({ streams: Type.Integer(), maxStreams: Type.Integer() }),
@@ -233,6 +278,7 @@ export const ServerMessage = Type.Union(
     }),
     Type.Object({ type: Type.Literal("resumed"), run: Type.String(), seq: Type.Integer() }),
     Type.Object({ type: Type.Literal("stream"), seq: Type.Integer(), stream: Stream }),
+    Type.Object({ type: Type.Literal("stream-removed"), seq: Type.Integer(), name: Type.String() }),
     Type.Object({ type: Type.Literal("score"), seq: Type.Integer(), stream: Type.String(), point: ScorePoint }),
     Type.Object({ type: Type.Literal("alert"), seq: Type.Integer(), alert: Alert }),
     Type.Object({ type: Type.Literal("model"), seq: Type.Integer(), model: ModelCard }),

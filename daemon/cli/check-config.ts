@@ -1,9 +1,14 @@
 /** `truecast check-config`: says whether a configuration can be used. */
 import { loadConfig } from "../../config/load.ts";
+import { createSources } from "../sources.ts";
+
+/** What was added over HTTP is not the configuration's concern. */
+const NO_TABLE = { sources: () => [], putSource: () => undefined, removeSource: () => false };
 
 export function checkConfig({ config: file }: { readonly config?: string }): void {
-  const { config, streams } = loadConfig({ file, environment: process.env });
-  const names = streams.length === 0 ? "studio (key will be generated)" : streams.map(({ name }) => name).join(", ");
+  const { config, streams, sources } = loadConfig({ file, environment: process.env });
+  createSources({ configured: sources, published: new Set(), table: NO_TABLE, maxSources: config.pull.maxSources, allow: config.outbound.allow });
+  const names = streams.length + sources.length === 0 ? "studio (key will be generated)" : [...streams, ...sources].map(({ name }) => name).join(", ");
   console.log(`${file ?? "default configuration"}: ok`);
   console.log(`  streams    ${names}`);
   console.log(`  rtmp       ${config.rtmp.host}:${config.rtmp.port}`);

@@ -40,3 +40,12 @@ test("a key that has gone quiet is forgotten and its next value goes out at once
   expect(coalescer.nextDueMs).toBeNull();
   expect(coalescer.offer("a", 2, 260)).toBe(2);
 });
+
+test("what is held of a dropped key never goes out", () => {
+  const coalescer = createCoalescer<number>(250);
+  coalescer.offer("a", 1, 0);
+  coalescer.offer("a", 2, 10);
+  coalescer.drop("a");
+  expect(coalescer.due(1_000)).toEqual([]);
+  expect(coalescer.offer("a", 3, 1_000)).toBe(3);
+});

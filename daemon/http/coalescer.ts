@@ -3,6 +3,8 @@
 export interface Coalescer<T> {
   /** The value when it should go out now, or null when it is held. */
   offer(key: string, value: T, nowMs: number): T | null;
+  /** Forgets what is held of a key. */
+  drop(key: string): void;
   /** Held values whose interval is over. Keys that have been quiet for an interval are forgotten. */
   due(nowMs: number): T[];
   /** When `due` next has something to do; null when it has not. */
@@ -23,6 +25,7 @@ export function createCoalescer<T>(intervalMs: number): Coalescer<T> {
       entry.held = { value };
       return null;
     },
+    drop: (key) => void entries.delete(key),
     due(nowMs) {
       const out: T[] = [];
       // Entries inserted below lie in the future, so the walk ends at them.

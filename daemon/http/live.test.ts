@@ -26,10 +26,11 @@ describe("messages", () => {
     server.http.broadcast({ type: "alert", alert: ALERT });
     server.http.broadcast({ type: "model", model: MODEL });
     server.http.broadcast({ type: "system", system: SYSTEM });
-    await client.until(() => client.messages.length === 6);
+    server.http.broadcast({ type: "stream-removed", name: "studio-b" });
+    await client.until(() => client.messages.length === 7);
     for (const message of client.messages) expectMatches(ServerMessage, message);
-    expect(seqs(client.messages)).toEqual([1, 2, 3, 4, 5, 6]);
-    const back = await connectLive(server.http.url, `?run=${server.http.run}&since=6`);
+    expect(seqs(client.messages)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    const back = await connectLive(server.http.url, `?run=${server.http.run}&since=7`);
     await back.until(() => back.messages.length === 1);
     const golden = [...client.texts, ...back.texts].map((text) => text.replace(server.http.run, "00000000-0000-4000-8000-000000000000"));
     await expect(`${golden.join("\n")}\n`).toMatchFileSnapshot("testing/wire-messages.golden.jsonl");

@@ -94,6 +94,8 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
 
   function broadcast(update: LiveUpdate): void {
     if (closed !== null) return;
+    // Word of the stream that still waits would bring it back.
+    if (update.type === "stream-removed") streams.drop(update.name);
     if (update.type !== "stream") return emit(update);
     const now = streams.offer(update.stream.name, update, performance.now());
     if (now !== null) emit(now);

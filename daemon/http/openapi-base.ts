@@ -8,6 +8,9 @@ const COMPONENTS: readonly TSchema[] = [
   protocol.Verdict,
   protocol.Track,
   protocol.StreamState,
+  protocol.SourceKind,
+  protocol.Source,
+  protocol.SourceInput,
   protocol.Stream,
   protocol.StreamList,
   protocol.ScorePoint,
@@ -28,7 +31,7 @@ export const OPENAPI: NonNullable<FastifyDynamicSwaggerOptions["openapi"]> = {
   info: {
     title: "Truecast",
     version: "1",
-    description: "Reads what Truecast sees: streams, verdicts, alerts, the model and the state of the daemon. Nothing can be changed over HTTP.",
+    description: "Reads what Truecast sees: streams, verdicts, alerts, the model and the state of the daemon. Pulled streams can be added, changed and taken out; nothing else can be changed.",
     license: { name: "Apache-2.0", identifier: "Apache-2.0" },
   },
   servers: [{ url: "/" }],

@@ -1,10 +1,12 @@
-/** The read-only HTTP API: each route's schema, which is also its documentation, beside what it answers. */
+/** The HTTP API: each route's schema, which is also its documentation, beside what it answers. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { TSchema } from "typebox";
 import { type Static, Type } from "typebox";
 import { AlertQuery, type Liveness } from "../protocol.ts";
+import { answered, empty, refused, text } from "./answers.ts";
 import { problem, sendProblem } from "./problems.ts";
 import type { HttpSource } from "./source.ts";
+import { registerSourceRoutes } from "./source-routes.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -19,10 +21,6 @@ const LiveQuery = Type.Object({
   run: Type.Optional(Type.String({ description: "`run` of the snapshot the client holds." })),
   since: Type.Optional(Type.Integer({ minimum: 0, description: "`seq` of the last message it has seen." })),
 });
-const refused = (description: string) => ({ description, content: { "application/problem+json": { schema: { $ref: "Problem#" } } } });
-const answered = (schema: string, description: string) => ({ description, content: { "application/json": { schema: { $ref: `${schema}#` } } } });
-const text = (mediaType: string, description: string) => ({ description, content: { [mediaType]: { schema: { type: "string", contentMediaType: mediaType } } } });
-const empty = (description: string) => ({ description, type: "null" });
 
 interface RouteDescription {
   readonly tag: string;
@@ -78,6 +76,8 @@ export function registerRoutes(app: FastifyInstance, source: HttpSource, run: st
       return source.stream(name) ?? sendProblem(reply, problem(404, "not-found", `There is no stream ${JSON.stringify(name)}.`));
     },
   );
+
+  registerSourceRoutes(app, source);
 
   read(
     app,

@@ -1,5 +1,5 @@
 /** What the HTTP interface asks of the daemon, and what it reports back: plain functions given by the composition root. */
-import type { Alert, AlertPage, AlertQuery, ModelCard, Readiness, ServerMessage, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
+import type { Alert, AlertPage, AlertQuery, ModelCard, Readiness, ServerMessage, Source, SourceInput, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
 
 /** All of it is called on the request's way, so it must answer from memory or a local store. A TruecastError becomes a problem with its code. */
 export interface HttpSource {
@@ -8,6 +8,15 @@ export interface HttpSource {
   streams(): Stream[];
   /** Null when no stream of this name is configured. */
   stream(name: string): StreamDetail | null;
+  /** Null when no stream of this name is pulled. */
+  source(name: string): Source | null;
+  /**
+   * Adds a pulled stream or gives it another source.
+   * @throws TruecastError conflict, source-invalid, address-refused, capacity-reached, store-failed
+   */
+  putSource(name: string, input: SourceInput): { readonly created: boolean; readonly source: Source };
+  /** Takes out a pulled stream; false when there is none. @throws TruecastError conflict, store-failed */
+  removeSource(name: string): boolean;
   /** Null when there is no such stream or no picture of it yet. */
   thumbnail(name: string): { readonly jpeg: Buffer; readonly ptsMs: number } | null;
   /** @throws TruecastError request-invalid for a cursor that was never given out */

@@ -36,6 +36,10 @@ export function defineInstruments(registry: Registry = new Registry()) {
     ingestRefusals: counter("ingest_refusals_total", "Connections and publishers that the RTMP ingest refused or ended, by error code.", "code"),
     ingestConnections: gauge("ingest_connections", "Open RTMP connections, publishing or not."),
 
+    sourceState: gauge("source_state", "1 for the state the source of a pulled stream is in, 0 for all others.", "stream", "state"),
+    sourceAttempts: counter("source_attempts_total", "Connections begun to the source of a pulled stream.", "stream"),
+    sourceFailures: counter("source_failures_total", "Connections to the source of a pulled stream that failed or ended, by error code.", "stream", "code"),
+
     framesDecoded: counter("frames_decoded_total", "Frames that the decoder delivered for analysis.", "stream"),
     framesAnalysed: counter("frames_analysed_total", "Frames in which faces were looked for.", "stream"),
     framesDiscarded: counter("frames_discarded_total", "Frames or crops that were there and were left out.", "stream", "reason"),

@@ -23,6 +23,10 @@ function busyMetrics(): Metrics {
   stream.frameAge(0.12);
   stream.score(0.97);
   stream.alertTransition("firing");
+  const source = metrics.source("studio-a");
+  source.state("backing-off");
+  source.attempt();
+  source.failure("unreachable");
   for (const stage of STAGES) metrics.stage(stage, 0.01);
   metrics.samplingRate(10);
   metrics.inferenceQueue(3);

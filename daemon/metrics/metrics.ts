@@ -4,6 +4,7 @@ import type { ModelInfo } from "../../pipelines/types.ts";
 import { LIVE_ENDS, type LiveEnd, type Refusal, REFUSALS } from "../http/source.ts";
 import { STREAM_STATES } from "../protocol.ts";
 import { defineInstruments } from "./definitions.ts";
+import { createSourceMetrics, type SourceMetrics, type SourceMetricsEntry } from "./source-metrics.ts";
 import { createStreamMetrics, type StreamMetrics, type StreamMetricsEntry } from "./stream-metrics.ts";
 
 export const STAGES = ["detect", "track", "crop", "queue", "inference"] as const;
@@ -40,6 +41,9 @@ export interface Metrics {
   stream(name: string): StreamMetrics;
   /** Ends the stream's series. */
   removeStream(name: string): void;
+  /** The same for the source of a pulled stream. */
+  source(name: string): SourceMetrics;
+  removeSource(name: string): void;
   stage(stage: Stage, seconds: number): void;
   samplingRate(framesPerSecond: number): void;
   inferenceQueue(crops: number): void;
@@ -70,6 +74,7 @@ export function createMetrics({ version, maxStreams }: MetricsOptions): Metrics 
   const instruments = defineInstruments();
   const { registry } = instruments;
   const streams = new Map<string, StreamMetricsEntry>();
+  const sources = new Map<string, SourceMetricsEntry>();
   const refusalsSeen = new Map<string, number>();
 
   instruments.buildInfo.set({ version, node: process.versions.node }, 1);
@@ -94,6 +99,17 @@ export function createMetrics({ version, maxStreams }: MetricsOptions): Metrics 
     removeStream(name) {
       streams.get(name)?.remove();
       streams.delete(name);
+    },
+    source(name) {
+      const known = sources.get(name);
+      if (known !== undefined) return known.metrics;
+      const entry = createSourceMetrics(instruments, name);
+      sources.set(name, entry);
+      return entry.metrics;
+    },
+    removeSource(name) {
+      sources.get(name)?.remove();
+      sources.delete(name);
     },
     stage: (stage, seconds) => instruments.stageDuration.observe({ stage }, seconds),
     samplingRate: (framesPerSecond) => instruments.samplingRate.set(framesPerSecond),

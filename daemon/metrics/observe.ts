@@ -4,6 +4,7 @@ import type { ComponentChange } from "../components.ts";
 import type { HttpEvent } from "../http/source.ts";
 import type { InferenceReport } from "../inference/messages.ts";
 import type { IngestEvent } from "../ingest/messages.ts";
+import type { PullEvent } from "../ingest/pull/messages.ts";
 import { DISCARD_REASONS, LOSS_REASONS, NEWCOMER_REFUSALS } from "../../pipelines/types.ts";
 import type { Stream } from "../protocol.ts";
 import { RESTART_CAUSES } from "../supervision/supervised-child.ts";
@@ -18,6 +19,12 @@ export function createObserver(metrics: Metrics) {
   /** Counts of a publisher's session begin at 0 with each one. */
   const droppedBefore = new Map<string, { readonly sessionId: string; readonly packets: number }>();
   const decoderRestarts = metrics.restartsOf("decoder", DECODER_RESTART_CAUSES);
+
+  const countDropped = ({ stream, sessionId, droppedPackets }: { readonly stream: string; readonly sessionId: string; readonly droppedPackets: number }): void => {
+    const before = droppedBefore.get(stream);
+    metrics.stream(stream).packetsDropped(before?.sessionId === sessionId ? droppedPackets - before.packets : droppedPackets);
+    droppedBefore.set(stream, { sessionId, packets: droppedPackets });
+  };
 
   return {
     component({ name, state, restart }: ComponentChange): void {
@@ -61,11 +68,12 @@ export function createObserver(metrics: Metrics) {
       metrics.ingestConnections(stats.connections);
       metrics.ingestRefusals(stats.refusals);
       metrics.componentMemory("ingest", stats.rssBytes);
-      for (const { stream, sessionId, droppedPackets } of stats.streams) {
-        const before = droppedBefore.get(stream);
-        metrics.stream(stream).packetsDropped(before?.sessionId === sessionId ? droppedPackets - before.packets : droppedPackets);
-        droppedBefore.set(stream, { sessionId, packets: droppedPackets });
-      }
+      for (const session of stats.streams) countDropped(session);
+    },
+
+    pull(stats: Extract<PullEvent, { type: "stats" }>): void {
+      metrics.componentMemory("pull", stats.rssBytes);
+      for (const session of stats.streams) countDropped(session);
     },
 
     inference(stats: InferenceReport): void {

@@ -41,6 +41,15 @@ const MIGRATIONS: readonly string[] = [
   CREATE TRIGGER alert_transitions_append_only BEFORE UPDATE ON alert_transitions
     BEGIN SELECT RAISE(ABORT, 'alert_transitions is append-only'); END;
   `,
+  `
+  CREATE TABLE sources (
+    name TEXT PRIMARY KEY,
+    url TEXT NOT NULL,
+    format TEXT,
+    loop INTEGER NOT NULL CHECK (loop IN (0, 1)),
+    changed_at INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,5 +1,5 @@
-/** The durable store of alerts: one SQLite file, every commit on disk before it returns. */
-import { mkdirSync } from "node:fs";
+/** The durable store of alerts and added sources: one SQLite file, every commit on disk before it returns. */
+import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { Logger } from "pino";
@@ -7,6 +7,7 @@ import { TruecastError } from "../../pipelines/errors.ts";
 import type { Alert, AlertPage, AlertQuery } from "../protocol.ts";
 import { ALERT_COLUMNS, alertOf, cursorOf, numberOrNull, parseCursor, rowOf } from "./alert-row.ts";
 import { migrate } from "./schema.ts";
+import { createSourceTable, type SourceTable } from "./source-table.ts";
 import { inTransaction } from "./transaction.ts";
 
 export interface StoreOptions {
@@ -42,7 +43,7 @@ export interface PruneLimits {
 }
 
 /** Synchronous, as SQLite is; everything throws TruecastError store-failed when the file cannot be read or written. */
-export interface Store extends AsyncDisposable {
+export interface Store extends AsyncDisposable, SourceTable {
   /**
    * Writes alerts as they are after these transitions, and appends the transitions: all of them or none.
    * @throws TruecastError store-failed; internal when a row breaks the schema's own rules, which trying again does not mend
@@ -89,6 +90,7 @@ export function openStore(options: StoreOptions): Store {
   const write = <T>(work: () => T): T => attempt(`cannot write ${path}`, () => inTransaction(database, work));
 
   const store: Store = {
+    ...createSourceTable(database, { read, write }),
     commit(transitions) {
       write(() => {
         for (const { alert, kind, atMs } of transitions) {
@@ -157,6 +159,8 @@ function openDatabase({ path, log, busyTimeoutMs = 250, maxSizeBytes = 1024 ** 3
     // After the migration, which must not fail for want of room.
     const pageSize = Number(database.prepare("PRAGMA page_size").get()?.["page_size"]);
     database.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxSizeBytes / pageSize))}`);
+    // Its folder may be older than Truecast and open to others; the write-ahead log takes its mode from the file.
+    if (path !== ":memory:") chmodSync(path, 0o600);
     log.info({ path, schemaVersion: to, migratedFrom: from === to ? null : from }, "alert store open");
     return database;
   } catch (error) {

@@ -1,7 +1,7 @@
 /** What the daemon knows of each configured stream, and how the API shows it. Owns no process and no socket. */
 import { SAMPLE_RATE_HZ, type HorizonScore, type UnscoredReason, type Verdict } from "../../pipelines/types.ts";
 import type { FaceReport, StreamStats } from "../analysis/messages.ts";
-import type { ScorePoint, Stream, StreamDetail } from "../protocol.ts";
+import type { ScorePoint, Source, Stream, StreamDetail } from "../protocol.ts";
 import { isOver, nextLife, type StreamEvent, type StreamLife } from "./stream-life.ts";
 
 /** Ten minutes of the score line, with one score a second and eight faces. */
@@ -43,6 +43,8 @@ interface Entry {
   analysedPerSecond: number[];
   lastFaceAtMs: number;
   thumbnail: { readonly jpeg: Buffer; readonly ptsMs: number } | null;
+  /** Null for streams that are published. */
+  source: Source | null;
   scores: ScorePoint[];
   firingAlerts: number;
 }
@@ -59,6 +61,22 @@ export class StreamRegistry {
 
   get names(): readonly string[] {
     return [...this.#entries.keys()];
+  }
+
+  /** A stream of a new name; one that is there stays as it is. */
+  add(name: string): void {
+    if (this.#entries.has(name)) return;
+    this.#entries.set(name, this.#emptyEntry(name));
+    this.#options.onChange(name);
+  }
+
+  /** The caller ends its tracks and alerts. */
+  remove(name: string): void {
+    this.#entries.delete(name);
+  }
+
+  has(name: string): boolean {
+    return this.#entries.has(name);
   }
 
   /** Streams with a publisher now. */
@@ -123,6 +141,14 @@ export class StreamRegistry {
 
   setCodec(name: string, videoCodec: string | null): void {
     this.#update(name, (entry) => (entry.videoCodec = videoCodec));
+  }
+
+  setSource(name: string, source: Source): void {
+    this.#update(name, (entry) => (entry.source = source));
+  }
+
+  source(name: string): Source | null {
+    return this.#entries.get(name)?.source ?? null;
   }
 
   setPicture(name: string, picture: { widthPx: number; heightPx: number }): void {
@@ -220,13 +246,14 @@ export class StreamRegistry {
       stateReason: "reason" in life ? life.reason : null,
       stateSince: entry.stateSince,
       publisher: session && {
-        protocol: "rtmp",
+        protocol: entry.source?.kind ?? "rtmp",
         videoCodec: entry.videoCodec,
         widthPx: entry.picture?.widthPx ?? null,
         heightPx: entry.picture?.heightPx ?? null,
         connectedAt: session.connectedAt,
         bitrateKbps: entry.bitrateKbps,
       },
+      source: entry.source,
       verdict: shown(entry.verdict),
       tracks: seen ? entry.faces.map(({ trackId, box, verdict, firstSeenAt, lastSeenAt }) => ({ id: trackId, box, verdict: shown(verdict), firstSeenAt, lastSeenAt })) : [],
       analysedFps: life.kind === "live" && fps.length > 0 ? fps.reduce((total, count) => total + count, 0) / fps.length : 0,
@@ -270,6 +297,7 @@ export class StreamRegistry {
       analysedPerSecond: [],
       lastFaceAtMs: this.#options.nowMs(),
       thumbnail: null,
+      source: null,
       scores: [],
       firingAlerts: 0,
     };

@@ -40,6 +40,12 @@ describe("snapshot and deltas", () => {
     expect((state as ReadyState).streamNames).toBe(before.streamNames);
   });
 
+  it("forgets a stream that was taken out, with its scores", () => {
+    const state = ready(greeting("run-1", 0), scoreOf("studio-a", 1, NOW_MS), { type: "stream-removed", seq: 2, name: "studio-a" });
+    expect(state.streamNames).toEqual(["studio-b"]);
+    expect([state.streams.has("studio-a"), state.histories.has("studio-a")]).toEqual([false, false]);
+  });
+
   it("takes in models and system states", () => {
     const state = ready(greeting("run-1", 0), { type: "model", seq: 1, model: modelCard({ name: "other", trained: false }) }, { type: "system", seq: 2, system: system({ samplingFps: 5 }) });
     expect(state.model.name).toBe("other");

@@ -76,6 +76,12 @@ function applyDelta(state: ReadyState, message: NumberedMessage, receivedAtMs: n
         streams: new Map(state.streams).set(message.stream.name, message.stream),
       };
     }
+    case "stream-removed": {
+      const [streams, histories] = [new Map(state.streams), new Map(state.histories)];
+      streams.delete(message.name);
+      histories.delete(message.name);
+      return { ...state, streamNames: state.streamNames.filter((name) => name !== message.name), streams, histories };
+    }
     case "score": {
       // A stream nobody announced has no tile; keeping its scores would only grow.
       if (!state.streams.has(message.stream)) return state;

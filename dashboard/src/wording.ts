@@ -1,5 +1,5 @@
 /** What the page calls verdicts, states, reasons and resolutions. */
-import type { Alert, AlertState, StreamState, Verdict } from "../../daemon/protocol.ts";
+import type { Alert, AlertState, Source, SourceKind, StreamState, Verdict } from "../../daemon/protocol.ts";
 
 export type VerdictKind = Verdict["kind"];
 
@@ -49,6 +49,26 @@ export const STATE_SENTENCES: Readonly<Record<StreamState, string>> = {
   stalled: "No frames arrive. Recovery is under way.",
   reconnecting: "The publisher is gone. Its faces are kept for a moment.",
   failed: "The stream cannot go on without a change.",
+};
+
+export const SOURCE_KIND_LABELS: Readonly<Record<SourceKind, string>> = {
+  rtsp: "RTSP",
+  srt: "SRT",
+  hls: "HLS",
+  dash: "DASH",
+  "http-flv": "HTTP-FLV",
+  "http-ts": "HTTP-TS",
+  rtmp: "RTMP",
+  "udp-ts": "UDP",
+  file: "File",
+};
+
+export const SOURCE_STATE_LABELS: Readonly<Record<Source["state"], string>> = {
+  connecting: "connecting",
+  connected: "connected",
+  "backing-off": "waiting to try again",
+  ended: "played to its end",
+  down: "the process that pulls is down",
 };
 
 export const ALERT_STATE_LABELS: Readonly<Record<AlertState, string>> = { pending: "Pending", firing: "Firing", resolved: "Resolved" };

@@ -103,6 +103,7 @@ export function liveStream(name: string, changes: Partial<Stream> = {}): Stream 
     stateReason: null,
     stateSince: nowMs - 1_930_000,
     publisher: { protocol: "rtmp", videoCodec: "H.264", widthPx: 1280, heightPx: 720, connectedAt: nowMs - 1_932_000, bitrateKbps: 2840 },
+    source: null,
     verdict: unscored("no-face"),
     tracks: [],
     analysedFps: 10,

@@ -163,6 +163,8 @@ function withDelta(snapshot: Snapshot, delta: Delta): Snapshot {
   switch (delta.type) {
     case "stream":
       return { ...snapshot, streams: snapshot.streams.map((stream) => (stream.name === delta.stream.name ? delta.stream : stream)) };
+    case "stream-removed":
+      return { ...snapshot, streams: snapshot.streams.filter(({ name }) => name !== delta.name) };
     case "alert":
       return { ...snapshot, alerts: [delta.alert, ...snapshot.alerts.filter((alert) => alert.id !== delta.alert.id)] };
     case "model":

@@ -1,6 +1,6 @@
 /** A daemon's state for tests of the HTTP interface: fixed values that match the protocol's schemas. */
 import { TruecastError } from "../../../pipelines/errors.ts";
-import type { Alert, ModelCard, ScorePoint, Stream, SystemStatus } from "../../protocol.ts";
+import type { Alert, ModelCard, ScorePoint, Source, Stream, SystemStatus } from "../../protocol.ts";
 import type { HttpSource } from "../source.ts";
 
 export const MODEL: ModelCard = {
@@ -46,6 +46,17 @@ export const ALERT: Alert = {
 
 export const POINT: ScorePoint = { at: 1_700_000_010_000, ptsMs: 10_000, track: 1, frames: 100, score: 0.91, coverage: 0.98 };
 
+export const SOURCE: Source = {
+  kind: "rtsp",
+  address: "rtsp://camera.example/…",
+  loop: false,
+  origin: "api",
+  state: "backing-off",
+  reason: { code: "unreachable", message: "camera.example:554 cannot be reached (ECONNREFUSED)." },
+  attempts: 3,
+  nextTryAt: 1_700_000_020_000,
+};
+
 export function stream(name: string, changes: Partial<Stream> = {}): Stream {
   return {
     name,
@@ -53,6 +64,7 @@ export function stream(name: string, changes: Partial<Stream> = {}): Stream {
     stateReason: null,
     stateSince: 1_700_000_001_000,
     publisher: { protocol: "rtmp", videoCodec: "h264", widthPx: 1280, heightPx: 720, connectedAt: 1_700_000_001_000, bitrateKbps: 2500 },
+    source: null,
     verdict: { kind: "unscored", reason: "untrained-model", score: 0.42 },
     tracks: [
       {
@@ -84,6 +96,9 @@ export function fakeSource(changes: Partial<HttpSource> = {}): HttpSource {
       const found = streams.find((candidate) => candidate.name === name);
       return found === undefined ? null : { stream: found, scores: [POINT] };
     },
+    source: (name) => (name === "studio-a" ? SOURCE : null),
+    putSource: (name) => ({ created: name !== "studio-a", source: SOURCE }),
+    removeSource: (name) => name === "studio-a",
     thumbnail: (name) => (name === "studio-a" ? { jpeg: Buffer.from("ffd8ffd9", "hex"), ptsMs: 9_900 } : null),
     alerts: ({ cursor }) => {
       if (cursor !== undefined && cursor !== "second") throw new TruecastError("request-invalid", `query parameter "cursor" is "${cursor}": must be a nextCursor given out before`);

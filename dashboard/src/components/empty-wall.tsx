@@ -11,7 +11,7 @@ export function EmptyWall() {
       </svg>
       <h2>No streams are configured</h2>
       <p>
-        Add one with a name and a key under <code>streams</code> in the configuration and restart the daemon. <code>config/default.yaml</code> explains every key.
+        Add one with a name and a key, or an address to pull from, under <code>streams</code> in the configuration and restart the daemon. <code>config/default.yaml</code> explains every key.
       </p>
     </div>
   );

@@ -1,15 +1,21 @@
 /** What is known of a stream besides its verdict: what comes in, what is analysed, what is left out. */
 import type { Stream } from "../../../daemon/protocol.ts";
 import { formatBitrate, formatCount, formatDuration, formatFps, formatLatency, formatPercent, formatSize } from "../format.ts";
+import { SOURCE_KIND_LABELS, SOURCE_STATE_LABELS } from "../wording.ts";
 import { Age } from "./age.tsx";
 
 export function StreamFacts({ stream }: { stream: Stream }) {
-  const { publisher, frames } = stream;
+  const { publisher, source, frames } = stream;
   const coverage = stream.verdict.kind === "unscored" ? null : stream.verdict.coverage;
   return (
     <section className="panel" aria-label="Facts of the stream">
       <dl className="facts">
-        <Fact term="Source">{publisher === null ? "no publisher" : `${publisher.protocol.toUpperCase()}, ${publisher.videoCodec ?? "codec unknown"}`}</Fact>
+        <Fact term="Source">{publisher === null ? (source === null ? "no publisher" : SOURCE_KIND_LABELS[source.kind]) : `${SOURCE_KIND_LABELS[publisher.protocol]}, ${publisher.videoCodec ?? "codec unknown"}`}</Fact>
+        {source !== null && (
+          <Fact term="Pulled from" title={source.reason?.message ?? source.address} warn={source.state !== "connected"}>
+            {source.address}, {SOURCE_STATE_LABELS[source.state]}
+          </Fact>
+        )}
         <Fact term="Picture">{formatSize(publisher?.widthPx ?? null, publisher?.heightPx ?? null)}</Fact>
         <Fact term="Bit rate">{formatBitrate(publisher?.bitrateKbps ?? null)}</Fact>
         <Fact term="Publishing for">{publisher === null ? "–" : <Age since={publisher.connectedAt} />}</Fact>

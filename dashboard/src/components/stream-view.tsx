@@ -45,7 +45,7 @@ function KnownStream({ stream, model }: { stream: Stream; model: ModelCard }) {
       </div>
       <div className="stream-top">
         <div className="stream-picture" data-verdict={verdict.kind}>
-          {stream.state === "waiting" ? (
+          {stream.state === "waiting" && stream.source === null ? (
             <PublishGuide name={stream.name} />
           ) : (
             <>

@@ -1,7 +1,7 @@
 /** What lies over the picture of a stream that is not live: what is going on, since when, and what to do. */
-import type { Stream } from "../../../daemon/protocol.ts";
+import type { Source, Stream } from "../../../daemon/protocol.ts";
 import { useReady } from "../use-live.ts";
-import { STATE_LABELS, STATE_SENTENCES } from "../wording.ts";
+import { SOURCE_KIND_LABELS, SOURCE_STATE_LABELS, STATE_LABELS, STATE_SENTENCES } from "../wording.ts";
 import { Age } from "./age.tsx";
 import { StateIcon } from "./icons.tsx";
 
@@ -13,10 +13,12 @@ export function TileCover({ stream }: { stream: Stream }) {
       <span className="cover-title">
         <StateIcon state={stream.state} />
         {STATE_LABELS[stream.state]}
-        {stream.state === "waiting" && " for a publisher"}
+        {stream.state === "waiting" && (stream.source === null ? " for a publisher" : " for its source")}
       </span>
       <span className="cover-detail">
-        {stream.state === "waiting" ? (
+        {stream.source !== null && stream.state !== "failed" ? (
+          <SourceWord source={stream.source} />
+        ) : stream.state === "waiting" ? (
           <>
             <code>{rtmpUrl}</code> with its stream key
           </>
@@ -28,11 +30,25 @@ export function TileCover({ stream }: { stream: Stream }) {
           </>
         )}
       </span>
-      {stream.state !== "waiting" && (
+      {(stream.state !== "waiting" || stream.source !== null) && (
         <span className="cover-age">
           for <Age since={stream.stateSince} />
         </span>
       )}
     </div>
+  );
+}
+
+/** What a pulled stream's source is at, and what stands against it. */
+function SourceWord({ source }: { source: Source }) {
+  return (
+    <>
+      {SOURCE_KIND_LABELS[source.kind]} <code>{source.address}</code> {SOURCE_STATE_LABELS[source.state]}
+      {source.reason !== null && (
+        <>
+          : <code>{source.reason.code}</code> {source.reason.message}
+        </>
+      )}
+    </>
   );
 }
