@@ -276,7 +276,6 @@ async function startParts({ config, streams: configured, sources: configuredSour
     analysis.forget(name);
     registry.remove(name);
     metrics.removeStream(name);
-    metrics.removeSource(name);
     broadcast(() => ({ type: "stream-removed", name }));
   }
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { renderOpenApi } from "./openapi.ts";
-import { fakeSource, stream } from "./testing/fake-source.ts";
+import { fakeSource, SOURCE, stream } from "./testing/fake-source.ts";
 import { ask } from "./testing/requests.ts";
 import { startTestServer } from "./testing/start.ts";
 
@@ -18,7 +18,7 @@ test("docs/api.md names every route, and no example or table leads elsewhere", a
   const listed = [...text.matchAll(/^\| `GET (\S+)` \|/gm)].map((match) => match[1] ?? "");
   expect(listed.toSorted()).toEqual([...Object.keys(paths), "/", "/api/v1/openapi.json"].toSorted());
 
-  await using server = await startTestServer({ source: fakeSource({ stream: () => ({ stream: stream("studio"), scores: [] }), thumbnail: () => ({ jpeg: Buffer.from("ffd8", "hex"), ptsMs: 0 }) }) });
+  await using server = await startTestServer({ source: fakeSource({ stream: () => ({ stream: stream("studio"), scores: [] }), source: () => SOURCE, thumbnail: () => ({ jpeg: Buffer.from("ffd8", "hex"), ptsMs: 0 }) }) });
   const examples = [...text.matchAll(/^curl .*http:\/\/127\.0\.0\.1:8480([^\s']+)/gm)].map((match) => match[1] ?? "");
   expect(examples.length).toBeGreaterThan(5);
   for (const path of examples) expect([path, (await ask(server.http.url, path)).status]).toEqual([path, 200]);

@@ -41,9 +41,8 @@ export interface Metrics {
   stream(name: string): StreamMetrics;
   /** Ends the stream's series. */
   removeStream(name: string): void;
-  /** The same for the source of a pulled stream. */
+  /** The metrics of a pulled stream's source; `removeStream` ends them too. */
   source(name: string): SourceMetrics;
-  removeSource(name: string): void;
   stage(stage: Stage, seconds: number): void;
   samplingRate(framesPerSecond: number): void;
   inferenceQueue(crops: number): void;
@@ -99,6 +98,8 @@ export function createMetrics({ version, maxStreams }: MetricsOptions): Metrics 
     removeStream(name) {
       streams.get(name)?.remove();
       streams.delete(name);
+      sources.get(name)?.remove();
+      sources.delete(name);
     },
     source(name) {
       const known = sources.get(name);
@@ -106,10 +107,6 @@ export function createMetrics({ version, maxStreams }: MetricsOptions): Metrics 
       const entry = createSourceMetrics(instruments, name);
       sources.set(name, entry);
       return entry.metrics;
-    },
-    removeSource(name) {
-      sources.get(name)?.remove();
-      sources.delete(name);
     },
     stage: (stage, seconds) => instruments.stageDuration.observe({ stage }, seconds),
     samplingRate: (framesPerSecond) => instruments.samplingRate.set(framesPerSecond),
