@@ -6,7 +6,6 @@ import { fileURLToPath } from "node:url";
 import pino, { type Logger } from "pino";
 import type { LoadedConfig, ResolvedStream } from "../config/load.ts";
 import { readManifest } from "../models/manifest.ts";
-import { TruecastError } from "../pipelines/errors.ts";
 import { createAlertPages } from "./alert-pages.ts";
 import { alertRuleSettings } from "./alerts/alert-settings.ts";
 import { startAlertEngine } from "./alerts/alert-engine.ts";
@@ -21,7 +20,7 @@ import { type IngestService, startIngest } from "./ingest-service.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import { createObserver } from "./metrics/observe.ts";
 import type { ModelCard, SystemStatus } from "./protocol.ts";
-import { startPull, type PullService } from "./pull-service.ts";
+import { type PulledStreams, startPulledStreams, tooManyStreams } from "./pulled-streams.ts";
 import { keptSecret } from "./secrets.ts";
 import { createSources } from "./sources.ts";
 import { openStore } from "./store/store.ts";
@@ -86,7 +85,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
   // Both start last, and are asked for before that.
   let http: HttpServer | undefined;
   let ingest: IngestService | undefined;
-  let pull: PullService | undefined;
+  let pulled: PulledStreams | undefined;
   /** Nobody listens before the HTTP server does, and what a message would say may not be there yet. */
   const broadcast = (update: () => LiveUpdate): void => http?.broadcast(update());
   const components = new Components((changed) => {
@@ -198,7 +197,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
       onReady(waiting) {
         for (const stream of waiting) {
           ingest?.route(stream);
-          pull?.route(stream);
+          pulled?.route(stream);
         }
       },
       log,
@@ -217,7 +216,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
       onStream(stream, event) {
         registry.apply(stream, event);
         // The ingest process counts its own publishers only.
-        if (event.kind === "published" && registry.publishing > config.analysis.maxStreams) ingest?.kick(stream, tooMany());
+        if (event.kind === "published" && registry.publishing > config.analysis.maxStreams) ingest?.kick(stream, tooManyStreams(config.analysis.maxStreams));
       },
       onCodec: (stream, codec) => registry.setCodec(stream, codec),
       onStats(stats) {
@@ -231,53 +230,10 @@ async function startParts({ config, streams: configured, sources: configuredSour
   );
   const rtmpUrl = `rtmp://${bracketed(config.rtmp.host)}:${ingest.port}/${RTMP_APP}`;
 
-  pull = cleanUp.use(
+  pulled = cleanUp.use(
     "pull",
-    startPull({
-      allow: config.outbound.allow,
-      fileRoots: config.pull.fileRoots,
-      transcode: config.pull.transcode,
-      limits: {
-        maxSources: config.pull.maxSources,
-        connectTimeoutMs: config.pull.connectTimeoutMs,
-        readTimeoutMs: config.pull.readTimeoutMs,
-        maxBackOffMs: config.pull.maxBackOffMs,
-        maxPlaylistBytes: config.pull.maxPlaylistBytes,
-      },
-      originOf: sources.originOf,
-      objection: () => (registry.publishing >= config.analysis.maxStreams ? tooMany() : null),
-      socketPathFor: (stream) => analysis.socketPathFor(stream, registry.nextTrackId(stream)),
-      onSource(stream, source) {
-        registry.setSource(stream, source);
-        metrics.source(stream).state(source.state);
-      },
-      onStream: (stream, event) => registry.apply(stream, event),
-      onCodec: (stream, codec) => registry.setCodec(stream, codec),
-      onAttempt: (stream) => metrics.source(stream).attempt(),
-      onFailure: (stream, code) => metrics.source(stream).failure(code),
-      onStats(stats) {
-        for (const stream of stats.streams) registry.setBitrate(stream.stream, stream.bitrateKbps);
-        observe.pull(stats);
-      },
-      onState: (state) => components.set("pull", componentState(state)),
-      onRestart: (cause) => components.restarted("pull", cause),
-      log,
-    }),
+    startPulledStreams({ config, sources, registry, alerts, analysis, metrics, observe, components, broadcast, log }),
   );
-  pull.setSources(sources.specs);
-
-  function tooMany(): { code: "capacity-reached"; message: string } {
-    return { code: "capacity-reached", message: `analysis.maxStreams is ${config.analysis.maxStreams}, and as many streams are live.` };
-  }
-
-  /** Ends a stream that was pulled, with everything that hangs on its name. */
-  function endPulled(name: string): void {
-    alerts.endStream(name);
-    analysis.forget(name);
-    registry.remove(name);
-    metrics.removeStream(name);
-    broadcast(() => ({ type: "stream-removed", name }));
-  }
 
   function system(): SystemStatus {
     return {
@@ -314,22 +270,8 @@ async function startParts({ config, streams: configured, sources: configuredSour
         stream: (name) => registry.detail(name),
         thumbnail: (name) => registry.thumbnail(name),
         source: (name) => registry.source(name),
-        putSource(name, input) {
-          const outcome = sources.put(name, input);
-          // Another picture under the same name is another stream: nothing of the one before may stand for it.
-          if (outcome === "changed") endPulled(name);
-          registry.add(name);
-          pull?.setSources(sources.specs);
-          const source = registry.source(name);
-          if (!source) throw new TruecastError("internal", "A source that was put is not there.");
-          return { created: outcome === "created", source };
-        },
-        removeSource(name) {
-          if (!sources.remove(name)) return false;
-          pull?.setSources(sources.specs);
-          endPulled(name);
-          return true;
-        },
+        putSource: pulled.put,
+        removeSource: pulled.remove,
         ...createAlertPages({ engine: alerts, store, log }),
         metrics: () => metrics.exposition(),
         readiness() {

@@ -52,6 +52,16 @@ test("ingest, alerts, store, http, inference and analysis do not import each oth
   expect(crossing.filter(({ from }) => from !== "daemon/analysis/analysis-process.ts")).toEqual([]);
 });
 
+test("what guards outbound connections imports nothing but the table of errors", () => {
+  const imports = importsOf("daemon/outbound/**/*.ts").filter(({ to }) => !inside("daemon/outbound")(to));
+  expect(new Set(imports.map(({ to }) => to))).toEqual(new Set(["pipelines/errors.ts"]));
+});
+
+test("no part but the guard opens connections of its own to where a user points", () => {
+  const users = globSync("daemon/{ingest,alerts,http}/**/*.ts", { cwd: root }).filter((file) => !/\.test\.ts$|\/testing\//.test(file) && /from "node:(?:https|tls|dns)/.test(readFileSync(join(root, file), "utf8")));
+  expect(users).toEqual([]);
+});
+
 test("the dashboard takes only types, and only the protocol and the pipeline's vocabulary", () => {
   const outward = importsOf("dashboard/**/*.{ts,tsx}").filter(({ to }) => !inside("dashboard")(to));
   expect(outward.length).toBeGreaterThan(0);

@@ -21,7 +21,7 @@ const COMMON = ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info
 const PROBE = ["-probesize", "1000000", "-analyzeduration", "2000000", "-fpsprobesize", "0"] as const;
 
 export function pullArguments(input: PullInput, { transcode, readTimeoutMs }: { readonly transcode: boolean; readonly readTimeoutMs: number }): readonly string[] {
-  return [...COMMON, ...PROBE, ...inputOptions(input, readTimeoutMs), ...outputOptions(transcode)];
+  return [...COMMON, ...PROBE, ...inputOptions(input, readTimeoutMs), ...outputOptions(transcode, input.kind === "rtsp")];
 }
 
 function inputOptions(input: PullInput, readTimeoutMs: number): readonly string[] {
@@ -42,11 +42,17 @@ function inputOptions(input: PullInput, readTimeoutMs: number): readonly string[
   }
 }
 
-function outputOptions(transcode: boolean): readonly string[] {
+/**
+ * RTP carries one timestamp, and a server's first packets may have none: FLV refuses both. What is missing is made up until
+ * the true ones come; it concerns the first few packets of pictures that are not in the order of their times.
+ */
+const MADE_UP_TIMES = "setts=pts=if(eq(PTS\\,NOPTS)\\,0\\,PTS):dts=if(eq(N\\,0)\\,if(eq(DTS\\,NOPTS)\\,-9000\\,DTS)\\,if(eq(DTS\\,NOPTS)\\,PREV_OUTDTS+1\\,max(DTS\\,PREV_OUTDTS+1)))";
+
+function outputOptions(transcode: boolean, isRtp: boolean): readonly string[] {
   return [
     // V, not v: cover art is no video.
     "-map", "0:V:0", "-an", "-sn", "-dn",
-    ...(transcode ? encoding() : ["-c:v", "copy"]),
+    ...(transcode ? encoding() : ["-c:v", "copy", ...(isRtp ? ["-bsf:v", MADE_UP_TIMES] : [])]),
     "-map_metadata", "-1", "-flvflags", "no_duration_filesize", "-flush_packets", "1", "-f", "flv", "pipe:1",
   ];
 }

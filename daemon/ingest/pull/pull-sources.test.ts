@@ -1,4 +1,5 @@
 /** Every kind of source from a real server, through the real ffmpeg, to the FLV that analysis reads. */
+import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { decodeFlv, flvTags, H264 } from "../testing/ffmpeg.ts";
 import type { PullEvent } from "./messages.ts";
@@ -76,6 +77,37 @@ test("video that is not H.264 is refused by name where re-encoding is off", TIME
   await using pulling = await startPulling({ sources: [{ name: "cam", url: `udp://127.0.0.1:${port}` }], transcode: false });
   const { state } = await pulling.until("source-state", ({ state: { kind } }) => kind === "backing-off");
   expect(state).toMatchObject({ reason: { code: "codec-unsupported", message: expect.stringContaining("mpeg2video") as string } });
+});
+
+/** The ffmpegs that this test's sources started, not those that serve them. */
+async function pullingFfmpegs(): Promise<number[]> {
+  const pids = (await readFile(`/proc/self/task/${process.pid}/children`, "utf8")).trim().split(" ").map(Number);
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+  return pids.filter((_, index) => lines[index]?.includes("no_duration_filesize"));
+}
+
+test("a frozen ffmpeg is noticed, killed and replaced", TIMEOUT, async () => {
+  const port = await freePort();
+  await using _sender = serveWithFfmpeg([...H264, "-f", "mpegts", `udp://127.0.0.1:${port}?pkt_size=1316`]);
+  await using pulling = await startPulling({ sources: [{ name: "cam", url: `udp://127.0.0.1:${port}` }], limits: { readTimeoutMs: 1_500 } });
+  const { sessionId } = await pulling.until("connected");
+  const [frozen] = await pullingFfmpegs();
+  expect(frozen).toBeDefined();
+  process.kill(frozen ?? 0, "SIGSTOP");
+  expect(await pulling.until("lost")).toMatchObject({ sessionId, code: "unreachable", message: "The source sent no video for 1.5 s." });
+  await pulling.until("connected", (event) => event.sessionId !== sessionId);
+  expect(await pullingFfmpegs()).not.toContain(frozen);
+});
+
+test("nothing is left of a source that is closed", TIMEOUT, async () => {
+  const port = await freePort();
+  await using _sender = serveWithFfmpeg([...H264, "-f", "mpegts", `udp://127.0.0.1:${port}?pkt_size=1316`]);
+  {
+    await using pulling = await startPulling({ sources: [{ name: "cam", url: `udp://127.0.0.1:${port}` }] });
+    await pulling.until("connected");
+    expect(await pullingFfmpegs()).toHaveLength(1);
+  }
+  expect(await pullingFfmpegs()).toEqual([]);
 });
 
 const isKind = (kind: string) => (event: Extract<PullEvent, { type: "source-state" }>) => event.state.kind === kind;

@@ -58,6 +58,8 @@ export function planSource(spec: SourceSpec): SourcePlan {
     case "rtmps:":
     case "rtsp:":
     case "rtsps:":
+      // RTMP's ways to sign in reconnect and differ by server; most servers take a token in path or query.
+      if (protocol.startsWith("rtmp") && url.username !== "") throw fail("user and password in an rtmp URL are not supported.");
       return { kind: protocol.startsWith("rtmp") ? "rtmp" : "rtsp", url, host: url.hostname, port: Number(url.port) || (DEFAULT_PORTS[protocol] ?? 0), tls: protocol === "rtmps:" || protocol === "rtsps:" };
     case "srt:": {
       const mode = url.searchParams.get("mode") ?? "caller";

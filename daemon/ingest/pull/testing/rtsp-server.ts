@@ -36,7 +36,7 @@ export async function startRtspServer({ credentials, answer }: RtspTestServerOpt
   const rtp = createSocket("udp4").bind(0, "127.0.0.1");
   await once(rtp, "listening");
   const sdpFile = join(folder, "cam.sdp");
-  const encode = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "15", "-pix_fmt", "yuv420p", "-threads", "1", "-flags", "+global_header"];
+  const encode = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "15", "-pix_fmt", "yuv420p", "-threads", "1", "-flags", "+global_header"];
   const ffmpeg = spawn("ffmpeg", ["-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=30", ...encode, "-f", "rtp", "-sdp_file", sdpFile, `rtp://127.0.0.1:${rtp.address().port}?pkt_size=1200`], { stdio: "ignore" });
   const exited = once(ffmpeg, "exit");
   const requests: RtspMessage[] = [];
