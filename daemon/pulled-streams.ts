@@ -44,7 +44,7 @@ export function startPulledStreams({ config, sources, registry, alerts, analysis
     fileRoots,
     transcode,
     limits,
-    originOf: sources.originOf,
+    originOf: (name) => sources.originOf(name),
     objection: () => (registry.publishing >= maxStreams ? tooManyStreams(maxStreams) : null),
     socketPathFor: (stream) => analysis.socketPathFor(stream, registry.nextTrackId(stream)),
     onSource(stream, source) {
@@ -91,9 +91,9 @@ export function startPulledStreams({ config, sources, registry, alerts, analysis
       end(name);
       return true;
     },
-    route: pull.route,
-    close: pull.close,
-    [Symbol.asyncDispose]: pull.close,
+    route: (stream) => pull.route(stream),
+    close: () => pull.close(),
+    [Symbol.asyncDispose]: () => pull.close(),
   };
 }
 
