@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { Stream } from "../daemon/protocol.ts";
+import type { Source, Stream } from "../daemon/protocol.ts";
 import { type DashboardBrowser, startDashboardBrowser } from "./testing/browser.ts";
 import { alert, idleStream, liveStream, modelCard, scored, scoreLine, type ShotName, snapshot, system, tracksOf, unscored } from "./testing/scenario.ts";
 
@@ -97,6 +97,31 @@ describe("the wall", () => {
     await page.emulateMedia({ colorScheme: "dark", reducedMotion: "reduce" });
     await shoot(page, "wall-390-dark");
     expect(await page.locator(".cover[data-state=reconnecting] .icon").evaluate((icon) => getComputedStyle(icon).animationName)).toBe("none");
+    expect(visit.faults).toEqual([]);
+  });
+
+  it("shows of a pulled stream its kind, its address and why it waits, takes in a new one and lets go of one taken out", async () => {
+    const source: Source = {
+      kind: "rtsp",
+      address: "rtsp://camera.example/…",
+      loop: false,
+      origin: "api",
+      state: "backing-off",
+      reason: { code: "unreachable", message: "camera.example:554 cannot be reached (ECONNREFUSED)." },
+      attempts: 4,
+      nextTryAt: Date.now() + 20_000,
+    };
+    await using visit = await browser.visit({ snapshot: snapshot({ streams: [idleStream("gate", { source })] }), shots: SHOTS });
+    const { page } = visit;
+    const tile = page.locator(".tile[data-stream=gate]");
+    await tile.getByText("Waiting for its source").waitFor();
+    await tile.getByText(/RTSP rtsp:\/\/camera\.example\/… waiting to try again: unreachable camera\.example:554 cannot be reached/).waitFor();
+    visit.daemon.push({ type: "stream", stream: liveStream("channel", { thumbnailPtsMs: null, source: { ...source, kind: "hls", address: "https://tv.example/…", state: "connected", reason: null, nextTryAt: null } }) });
+    await page.locator(".tile[data-stream=channel]").click();
+    await page.getByText("https://tv.example/…, connected").waitFor();
+    await page.keyboard.press("Escape");
+    visit.daemon.push({ type: "stream-removed", name: "gate" });
+    await tile.waitFor({ state: "detached" });
     expect(visit.faults).toEqual([]);
   });
 

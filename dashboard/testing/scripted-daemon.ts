@@ -162,7 +162,9 @@ export async function startScriptedDaemon(options: ScriptedDaemonOptions): Promi
 function withDelta(snapshot: Snapshot, delta: Delta): Snapshot {
   switch (delta.type) {
     case "stream":
-      return { ...snapshot, streams: snapshot.streams.map((stream) => (stream.name === delta.stream.name ? delta.stream : stream)) };
+      return snapshot.streams.some(({ name }) => name === delta.stream.name)
+        ? { ...snapshot, streams: snapshot.streams.map((stream) => (stream.name === delta.stream.name ? delta.stream : stream)) }
+        : { ...snapshot, streams: [...snapshot.streams, delta.stream] };
     case "stream-removed":
       return { ...snapshot, streams: snapshot.streams.filter(({ name }) => name !== delta.name) };
     case "alert":

@@ -17,11 +17,20 @@ const FILE_CONTAINERS = "mov,matroska,flv,mpegts,mpeg,avi,ogg,asf,h264,hevc,mpeg
 export const FILE_DESCRIPTOR = 3;
 
 const COMMON = ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-max_pixels", String(MAX_SOURCE_SIDE_PX * MAX_SOURCE_SIDE_PX)] as const;
-/** Codec and size must be known before the first byte goes out; the rate need not. */
-const PROBE = ["-probesize", "1000000", "-analyzeduration", "2000000", "-fpsprobesize", "0"] as const;
+/**
+ * Codec and size must be known before the first byte goes out; the rate need not. Live formats do not say that all has been
+ * seen, so ffmpeg always looks for the whole of this time: a second, and only where that was too short to meet a keyframe, long.
+ */
+const PROBE = { short: ["-probesize", "2000000", "-analyzeduration", "1000000"], long: ["-probesize", "20000000", "-analyzeduration", "12000000"] } as const;
 
-export function pullArguments(input: PullInput, { transcode, readTimeoutMs }: { readonly transcode: boolean; readonly readTimeoutMs: number }): readonly string[] {
-  return [...COMMON, ...PROBE, ...inputOptions(input, readTimeoutMs), ...outputOptions(transcode, input.kind === "rtsp")];
+export interface PullModes {
+  readonly transcode: boolean;
+  readonly probe: keyof typeof PROBE;
+  readonly readTimeoutMs: number;
+}
+
+export function pullArguments(input: PullInput, { transcode, probe, readTimeoutMs }: PullModes): readonly string[] {
+  return [...COMMON, ...PROBE[probe], "-fpsprobesize", "0", ...inputOptions(input, readTimeoutMs), ...outputOptions(transcode, input.kind === "rtsp")];
 }
 
 function inputOptions(input: PullInput, readTimeoutMs: number): readonly string[] {

@@ -2,7 +2,7 @@
 import type { Writable } from "node:stream";
 import { createFlvReader, type FlvTag } from "../../../pipelines/decode/flv-reader.ts";
 import { type ErrorCode, TruecastError } from "../../../pipelines/errors.ts";
-import { pullArguments, readPullLogLine } from "./pull-arguments.ts";
+import { pullArguments, type PullModes, readPullLogLine } from "./pull-arguments.ts";
 import { type PullFfmpegExit, startPullFfmpeg } from "./pull-ffmpeg.ts";
 import { type InputContext, openInput } from "./pull-input.ts";
 import type { SourcePlan } from "./source-plan.ts";
@@ -12,6 +12,7 @@ export interface PullOnceOptions {
   /** Without its signal: each connection has its own. */
   readonly context: Omit<InputContext, "signal">;
   readonly transcode: boolean;
+  readonly probe: PullModes["probe"];
   readonly onTag: (tag: FlvTag) => void;
   readonly onCodec: (codec: string) => void;
   /** Takes out of a text what must not be shown. */
@@ -23,11 +24,13 @@ export interface PullOnceOptions {
 export interface PullEnd {
   readonly code: ErrorCode;
   readonly message: string;
+  /** ffmpeg read something and found no video in it. */
+  readonly foundNoVideo?: true;
 }
 
 /** Resolves when nothing of the connection is left: no process, no socket, no file. Never rejects. */
 export async function pullOnce(options: PullOnceOptions): Promise<PullEnd> {
-  const { plan, context, transcode } = options;
+  const { plan, context, transcode, probe } = options;
   const { connectTimeoutMs, readTimeoutMs, maxPacketBytes, termGraceMs } = context.limits;
   const own = new AbortController();
   const signal = AbortSignal.any([options.signal, own.signal]);
@@ -51,7 +54,7 @@ export async function pullOnce(options: PullOnceOptions): Promise<PullEnd> {
     signal.throwIfAborted();
     const reader = createFlvReader({ maxTagBytes: maxPacketBytes });
     const ffmpeg = startPullFfmpeg({
-      arguments: pullArguments(opened.input, { transcode, readTimeoutMs }),
+      arguments: pullArguments(opened.input, { transcode, probe, readTimeoutMs }),
       feedsStdin: opened.bytes !== null,
       file: opened.file?.fd ?? null,
       termGraceMs,
@@ -130,5 +133,5 @@ function ending(exit: PullFfmpegExit, { sawVideo, lastError }: { readonly sawVid
   const cause = lastError === null ? "" : ` (${lastError})`;
   if (exit.signal !== null) return { code: "decoder-exited", message: `ffmpeg was ended by ${exit.signal}.` };
   if (sawVideo) return { code: "source-ended", message: `The source ended${exit.code === 0 ? "" : cause}.` };
-  return { code: exit.code === 0 ? "input-not-media" : "unreachable", message: `The source gave no video${cause}.` };
+  return { code: exit.code === 0 ? "input-not-media" : "unreachable", message: `The source gave no video${cause}.`, foundNoVideo: true };
 }

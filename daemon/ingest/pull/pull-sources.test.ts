@@ -61,6 +61,19 @@ test("MPEG-TS over UDP", TIMEOUT, async () => {
   await expectVideo(pulling);
 });
 
+test("a stream whose keyframes are far apart is joined in between", TIMEOUT, async () => {
+  const port = await freePort();
+  const everySixSeconds = H264.map((option) => (option === "30" ? "180" : option));
+  await using _sender = serveWithFfmpeg([...everySixSeconds, "-f", "mpegts", `udp://127.0.0.1:${port}?pkt_size=1316`]);
+  // Joined after its first keyframe, by a source that is not the first to listen.
+  await using first = await startPulling({ sources: [{ name: "cam", url: `udp://127.0.0.1:${port}` }] });
+  await first.until("connected");
+  await first.sources.close();
+  await using pulling = await startPulling({ sources: [{ name: "cam", url: `udp://127.0.0.1:${port}` }] });
+  await pulling.until("connected");
+  await expectVideo(pulling);
+});
+
 test("video that is not H.264 is re-encoded", TIMEOUT, async () => {
   const port = await freePort();
   const send = (): ReturnType<typeof serveWithFfmpeg> => serveWithFfmpeg(["-c:v", "mpeg2video", "-g", "15", "-f", "mpegts", `udp://127.0.0.1:${port}?pkt_size=1316`]);

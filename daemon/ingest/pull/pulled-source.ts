@@ -43,6 +43,7 @@ export function startPulledSource(options: PulledSourceOptions): PulledSource {
   let session: PulledSession | null = null;
   let attempts = 0;
   let transcodes = false;
+  let probe: "short" | "long" = "short";
   let connectedBefore = false;
 
   const enter = (state: SourceState): void => onEvent({ type: "source-state", stream, state, attempts });
@@ -68,6 +69,7 @@ export function startPulledSource(options: PulledSourceOptions): PulledSource {
       plan: planSource(spec),
       context: { http: options.http, guard: options.guard, limits, fileRoots: options.fileRoots, loop: spec.loop ?? false, playRecordings: !connectedBefore || spec.loop === true },
       transcode: transcodes,
+      probe,
       onTag(tag) {
         firstAtMs ??= performance.now();
         (session ?? begin(codec)).take(tag);
@@ -81,9 +83,11 @@ export function startPulledSource(options: PulledSourceOptions): PulledSource {
       withoutSecrets: (text) => withoutSecrets(text, spec.url),
       signal: AbortSignal.any([closing.signal, current.signal]),
     });
+    // What came may have begun long before its next keyframe.
+    if (end.foundNoVideo) probe = "long";
     if (session !== null) {
       session.close();
-      onEvent({ type: "lost", ...session.name, ...end });
+      onEvent({ type: "lost", ...session.name, code: end.code, message: end.message });
       session = null;
     }
     if (wrongCodec && options.transcode && !closing.signal.aborted) {

@@ -1,7 +1,7 @@
 /** A way for one ffmpeg to one pinned server: ffmpeg speaks plainly to loopback, the guard has chosen where that leads. */
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
-import { TruecastError } from "../../../pipelines/errors.ts";
+import type { TruecastError } from "../../../pipelines/errors.ts";
 import { decoded } from "../../outbound/guarded-http.ts";
 import { guardedConnect } from "../../outbound/guarded-connect.ts";
 import type { OutboundGuard } from "../../outbound/outbound-guard.ts";
