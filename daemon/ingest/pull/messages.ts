@@ -46,7 +46,6 @@ export interface PullStats extends SessionName {
 export type PullEvent =
   /** `attempts`: connections begun since the source was set. */
   | { readonly type: "source-state"; readonly stream: string; readonly state: SourceState; readonly attempts: number }
-  /** `url` without credentials, path or query. */
   | ({ readonly type: "connected"; readonly protocol: SourceKind; readonly videoCodec: string; readonly connectedAt: number } & SessionName)
   | ({ readonly type: "lost"; readonly code: ErrorCode; readonly message: string } & SessionName)
   | ({ readonly type: "route-lost"; readonly message: string } & SessionName)
