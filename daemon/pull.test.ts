@@ -91,9 +91,11 @@ describe("pulled streams", () => {
   });
 
   test("a killed analysis process is back, and pulled streams are routed to it anew", TIMEOUT, async () => {
+    const before = await until(() => stream("clip"), ({ state }) => state === "live");
     const killedAt = Date.now();
     process.kill(daemon.childPid("analysis-0"), "SIGKILL");
-    await until(() => daemon.get<StreamDetail>("/api/v1/streams/clip"), ({ scores }) => scores.some(({ at }) => at > killedAt + 1_000));
+    await until(() => stream("clip"), ({ state, stateSince, frames }) => state === "live" && stateSince > killedAt && frames.decoded > before.frames.decoded);
+    expect((await stream("clip")).source).toMatchObject({ state: "connected" });
   });
 
   test("what was added is there after a restart, and no credentials are in log or answers", TIMEOUT, async () => {
