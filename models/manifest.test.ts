@@ -35,9 +35,9 @@ const onnxWithExternalData = Uint8Array.from([0x3a, 0x11, 0x2a, 0x0f, 0x42, 0x01
 const onnxWithoutTensors = Uint8Array.from([0x08, 0x08, 0x3a, 0x00]);
 
 describe("loadModelFolder", () => {
-  it("takes the shipped edge model, says that it is untrained, and names it by the hash of its manifest", async () => {
+  it("takes the shipped edge model with its measured accuracy, and names it by the hash of its manifest", async () => {
     const model = await loadModelFolder(edge);
-    expect(model.info).toMatchObject({ name: "edge", kind: "cnn-lstm", trained: false, inputSizePx: 112, cropMargin: 1.3, window: 100, hop: 10 });
+    expect(model.info).toMatchObject({ name: "edge", kind: "cnn-lstm", trained: true, inputSizePx: 160, cropMargin: 1.1, window: 100, hop: 10 });
     expect(model.info.sha256).toBe(sha256(await readFile(join(edge, "manifest.json"))));
   });
 
@@ -46,7 +46,7 @@ describe("loadModelFolder", () => {
   });
 
   it("says how to build the graphs of a model whose weights are not shipped", async () => {
-    const path = await folder("unbuilt", { change: { name: "big" } });
+    const path = await folder("unbuilt", { change: { name: "big", build: "PYTHONPATH=models/training python3 -m truecast_training export --model edge --out models/edge" } });
     await expect(loadModelFolder(path)).rejects.toMatchObject({ code: "setup-incomplete", message: expect.stringContaining("big: graphs not built") as string });
     await expect(loadModelFolder(path)).rejects.toThrow(/run: PYTHONPATH=models\/training python3 -m truecast_training export/);
     expect((await readManifest(path)).info.name).toBe("big");

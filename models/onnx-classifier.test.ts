@@ -26,7 +26,7 @@ async function classifierOf(dir: string, { capacity = 4, maxBatch = 4 } = {}): P
 }
 
 /** A crop with some structure, different for each seed. */
-function crop(seed: number, sizePx = 112): Uint8Array {
+function crop(seed: number, sizePx = 160): Uint8Array {
   const pixels = new Uint8Array(sizePx * sizePx * 3);
   for (let i = 0; i < pixels.length; i++) pixels[i] = 128 + 100 * Math.sin((i % (3 * sizePx)) * 0.004 * (1 + (seed % 13)) + Math.floor(i / (3 * sizePx)) * 0.013 * (seed % 7) + seed);
   return pixels;
@@ -61,7 +61,7 @@ describe("the staggered horizon on the edge model", () => {
 
   /** The share of the gates that a crop gives. */
   async function gatesOf(pixels: Uint8Array): Promise<Tensor> {
-    const features = (await backbone.run({ crops: new Tensor("uint8", pixels, [1, 112, 112, 3]) }))["features"] as Tensor;
+    const features = (await backbone.run({ crops: new Tensor("uint8", pixels, [1, 160, 160, 3]) }))["features"] as Tensor;
     return (await projection.run({ features }))["gates"] as Tensor;
   }
 
@@ -151,7 +151,7 @@ describe("providers", () => {
     const wrong = { ...manifest, featureSize: 256 };
     await expect(openGraphs({ manifest: wrong, paths, provider: "cpu", intraOpNumThreads: 1, warmUp: async () => {} })).rejects.toMatchObject({
       code: "model-invalid",
-      message: "edge: backbone must have features as float32 [any, 256], found float32 [n, 512]",
+      message: "edge: backbone must have features as float32 [any, 256], found float32 [n, 448]",
     });
   });
 });
@@ -162,16 +162,18 @@ const mayBeLeftOut = process.env["CI"] !== "true";
 describe.skipIf(python === null && mayBeLeftOut)("PyTorch-to-ONNX parity (needs python3-torch)", () => {
   it.each([
     ["edge", 40],
+    ["face-resnet", 40],
     ["resnext101-lstm", 6],
   ])("%s gives PyTorch's features and scores", { timeout: 240_000 }, async (name, frames) => {
     if (python === null) throw new Error("PyTorch is missing, and with CI=true its parity must be tested: node scripts/setup.mjs --for training");
     const out = await keptBuild({ python, model: name, threads: 2, referenceFrames: frames });
     const floats = async (file: string) => new Float32Array(new Uint8Array(await readFile(join(out, file))).buffer);
     const [crops, features, scores] = [await readFile(join(out, "crops.bin")), await floats("features.bin"), await floats("scores.bin")];
-    const { paths } = await cnnLstm(out);
+    const { manifest, paths } = await cnnLstm(out);
+    const { sizePx } = manifest.input;
 
     const session = await InferenceSession.create(paths.backbone);
-    const found = (await session.run({ crops: new Tensor("uint8", new Uint8Array(crops), [frames, 112, 112, 3]) }))["features"]?.data as Float32Array;
+    const found = (await session.run({ crops: new Tensor("uint8", new Uint8Array(crops), [frames, sizePx, sizePx, 3]) }))["features"]?.data as Float32Array;
     await session.release();
     expect(found).toHaveLength(features.length);
     const scale = Math.max(...features.map(Math.abs));

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { copyEdgeUntrained } from "../../models/testing/untrained-copy.ts";
 import { faceVideo, runCli } from "../testing/daemon-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "truecast-analyze-"));
@@ -26,8 +27,10 @@ async function analyze(input: string, ...args: string[]) {
   return { ...outcome, lines: outcome.stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line) as Line) };
 }
 
-test("a recording gives every score of its face and a verdict last; the untrained model gives no verdict", { timeout: 60_000 }, async () => {
-  const { code, lines } = await analyze(await faceVideo());
+test("a recording gives every score of its face and a verdict last; an untrained model gives no verdict", { timeout: 60_000 }, async () => {
+  const models = join(folder, "untrained");
+  await copyEdgeUntrained(models);
+  const { code, lines } = await analyze(await faceVideo(), "--models-dir", models);
   expect(code).toBe(0);
   const scores = lines.filter(({ type, track }) => type === "score" && track === 1);
   expect(scores.map(({ frames }) => frames).slice(0, 5)).toEqual([40, 60, 80, 100, 100]);
@@ -37,6 +40,12 @@ test("a recording gives every score of its face and a verdict last; the untraine
     expect(ptsMs).toBeGreaterThan(3_000);
   }
   expect(lines.at(-1)).toMatchObject({ type: "verdict", verdict: "unscored", reason: "untrained-model", frames: 120, model: "edge", trained: false });
+});
+
+test("the shipped model gives a verdict of a genuine face", { timeout: 60_000 }, async () => {
+  const { lines } = await analyze(await faceVideo());
+  expect(lines.at(-1)).toMatchObject({ type: "verdict", reason: null, model: "edge", trained: true });
+  expect(["authentic", "uncertain"]).toContain(lines.at(-1)?.["verdict"]);
 });
 
 test("two runs over one recording give the same scores: nothing is left out and nothing depends on time", { timeout: 60_000 }, async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { copyEdgeUntrained } from "../../models/testing/untrained-copy.ts";
 import type { ChannelReport } from "../../pipelines/evaluation/channel-report.ts";
 import type { EvaluationReport } from "../../pipelines/evaluation/report.ts";
 import { makeFaceClip, makeFacelessClip } from "../recordings/testing/clips.ts";
@@ -27,7 +28,9 @@ function report(out: string): EvaluationReport & { readonly clips: readonly { re
 
 test("clips pass the real pipeline; the report says UNTRAINED, what is unscored and why; a second run only reads", { timeout: 180_000 }, async () => {
   const out = join(folder, "out");
-  const args = ["evaluate", "--manifest", manifest, "--out", out, "--bitrates", "source,300", "--height", "240", "--jobs", "2"];
+  const models = join(folder, "models");
+  await copyEdgeUntrained(models);
+  const args = ["evaluate", "--manifest", manifest, "--models-dir", models, "--out", out, "--bitrates", "source,300", "--height", "240", "--jobs", "2"];
   const first = await runCli(args);
   expect(first).toMatchObject({ code: 0, stdout: "" });
   expect(first.stderr).toContain("UNTRAINED model");

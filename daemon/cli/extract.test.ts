@@ -43,12 +43,12 @@ test("each face becomes a NumPy file and a line; clips without a crop are listed
     ["source", "h264-300k-240p"].map((channel) => ({ file: "woman.mp4", channel, track: 1, label: "real", type: "camera, still", group: "alice" })),
   );
   for (const line of index) {
-    expect(line).toMatchObject({ sizePx: 112, cropMargin: 1.3, refusals: [] });
+    expect(line).toMatchObject({ sizePx: 160, cropMargin: 1.1, refusals: [] });
     expect(line.count).toBeGreaterThanOrEqual(28);
     expect(line.slots).toHaveLength(line.count);
     expect(line.slots).toEqual(line.ptsMs.map((ptsMs) => Math.floor(ptsMs / 100)));
-    expect(statSync(join(out, line.crops)).size).toBe(128 + line.count * 112 * 112 * 3);
-    expect(readFileSync(join(out, line.crops)).subarray(0, 128).toString("latin1")).toContain(`'shape': (${line.count}, 112, 112, 3)`);
+    expect(statSync(join(out, line.crops)).size).toBe(128 + line.count * 160 * 160 * 3);
+    expect(readFileSync(join(out, line.crops)).subarray(0, 128).toString("latin1")).toContain(`'shape': (${line.count}, 160, 160, 3)`);
   }
   expect(lines(join(out, "left-out.jsonl")).map(({ file, channel, reason }) => [file, channel, reason])).toEqual([
     ["fractal.mp4", "source", "no-face"],

@@ -23,7 +23,7 @@ it("the edge model is measured against it", async () => {
   const folder = await loadModelFolder(fileURLToPath(new URL("../../models/edge", import.meta.url)));
   if (folder.kind !== "cnn-lstm") throw new Error("edge is a network");
   const { msPerCrop, gigaMacsPerCrop, gflopPerSecond, shareOfMatmul, matmulGflopPerSecond } = await benchBackbone({ ...folder, threads: 2 });
-  expect(gigaMacsPerCrop).toBeLessThanOrEqual(0.6);
+  expect(gigaMacsPerCrop).toBeLessThanOrEqual(0.7);
   expect(gflopPerSecond).toBeCloseTo((2 * gigaMacsPerCrop * 1000) / Math.min(msPerCrop.batch1, msPerCrop.batch8), 6);
   expect(shareOfMatmul).toBeCloseTo(gflopPerSecond / matmulGflopPerSecond, 6);
   expect(shareOfMatmul).toBeGreaterThan(0.05);

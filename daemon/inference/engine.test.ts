@@ -14,7 +14,7 @@ const modelDir = (name: string) => fileURLToPath(new URL(`../../models/${name}`,
 const defaults = { provider: "cpu", intraOpNumThreads: 2, maxBatch: 8, maxTracks: 4, log: pino({ level: "silent" }) } as const;
 const start = (name: string, change: object = {}) => startInferenceEngine({ ...defaults, modelDir: modelDir(name), ...change });
 
-const pixels = new Uint8Array(112 * 112 * 3).map((_, index) => (index * 37) % 251);
+const pixels = new Uint8Array(160 * 160 * 3).map((_, index) => (index * 37) % 251);
 const crop = (stream: string, face: number, slot: number) => ({ stream, track: `${stream}#${face}`, slot, pixels });
 
 describe("startInferenceEngine", () => {
@@ -33,7 +33,7 @@ describe("startInferenceEngine", () => {
       }
     }
     expect(given).toEqual([[39, 40], [59, 60], [79, 80], [99, 100], [109, 100], [119, 100]]);
-    expect(engine).toMatchObject({ provider: "cpu", info: { name: "edge", trained: false } });
+    expect(engine).toMatchObject({ provider: "cpu", info: { name: "edge", trained: true } });
     expect(engine.warmUpMs).toBeGreaterThan(0);
   });
 

@@ -14,7 +14,7 @@ import type { InferenceOptions, InferenceReport } from "./messages.ts";
 const entry = fileURLToPath(new URL("./inference-process.ts", import.meta.url));
 const modelDir = (name: string) => fileURLToPath(new URL(`../../models/${name}`, import.meta.url));
 const log = pino({ level: "silent" });
-const pixels = new Uint8Array(112 * 112 * 3).fill(90);
+const pixels = new Uint8Array(160 * 160 * 3).fill(90);
 
 let dir: string;
 let socketPath: string;
@@ -44,13 +44,13 @@ async function launch(change: Partial<InferenceOptions> = {}) {
   return { child, reports, answer: await first };
 }
 
-const startClient = (change: { maxInFlight?: number; inputSizePx?: number; onState?: (state: InferenceClientState) => void } = {}) => startInferenceClient({ socketPath, inputSizePx: 112, log, ...change });
+const startClient = (change: { maxInFlight?: number; inputSizePx?: number; onState?: (state: InferenceClientState) => void } = {}) => startInferenceClient({ socketPath, inputSizePx: 160, log, ...change });
 const crop = (slot: number, face = 1) => ({ stream: "a", track: `a#${face}`, slot, pixels });
 
 describe("the inference process", () => {
   it("says which provider and model it is ready with, scores crops, and reports once a second", async () => {
     const { answer, reports } = await launch({ provider: "auto" });
-    expect(answer).toMatchObject({ type: "ready", info: { provider: "cpu", model: { name: "edge", trained: false } } });
+    expect(answer).toMatchObject({ type: "ready", info: { provider: "cpu", model: { name: "edge", trained: true } } });
     await using client = startClient();
     await client.ready();
     expect(client.state).toEqual({ kind: "ready", model: "edge" });
@@ -170,7 +170,7 @@ describe("the client", () => {
   it("does not hand crops to a model of another input size", async () => {
     await launch({ modelDir: modelDir("scripted") });
     await using client = startClient({ inputSizePx: 224 });
-    await vi.waitFor(() => expect(client.state).toMatchObject({ kind: "waiting", reason: "scripted takes crops of 112 px, not 224" }));
+    await vi.waitFor(() => expect(client.state).toMatchObject({ kind: "waiting", reason: "scripted takes crops of 160 px, not 224" }));
     await expect(client.submit(crop(0))).rejects.toMatchObject({ code: "inference-unavailable" });
   });
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Dict, List, Tuple
@@ -14,10 +15,38 @@ from torch.nn import functional as F
 from .curves import draw_curves
 from .dataset import Shards
 from .metrics import auc
-from .networks import FaceSequenceClassifier, build_model, remember_horizon
+from .networks import AUTHENTIC, MANIPULATED, FaceSequenceClassifier, build_model, remember_horizon
 from .progress import Progress
 from .recipes import FRAMES_OF_HORIZON, Recipe
 from .train import AVERAGE_DECAY, autocast, follow, learning_rate, save
+
+
+#: Share of a training batch's clips that are few frames drawn out to whole horizons; the rest is long clips.
+FEW_SHARE = 0.25
+#: Share of the features that each training clip goes without: no score may hang on a few of them.
+FEATURE_DROPOUT = 0.2
+
+
+def average_at_first(model: FaceSequenceClassifier, weight: Tensor, bias: float) -> None:
+    """Nine units of the LSTM begin as leaky averages of the log odds of single frames (`weight @ features + bias`, as the
+    backbone's training left them), squashed at three strengths and forgotten at three speeds, and the classifier begins
+    with their sum. From random weights the LSTM learned less than the plain mean of its frames says; from here it can
+    only add to it."""
+    lstm, unit = model.lstm, 0
+    size = lstm.hidden_size
+    with torch.no_grad():
+        model.classifier.weight.mul_(0.1)
+        model.classifier.bias.zero_()
+        for strength in (0.1, 0.25, 0.5):
+            for kept in (0.97, 0.99, 0.997):
+                gates = [unit, unit + size, unit + 2 * size, unit + 3 * size]
+                for tensor in (lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0):
+                    tensor[gates] = 0
+                taken = 2 * (1 - kept)
+                lstm.bias_ih_l0[gates] = torch.tensor([math.log(taken / (1 - taken)), math.log(kept / (1 - kept)), strength * bias, 4.0])
+                lstm.weight_ih_l0[gates[2]] = strength * weight
+                model.classifier.weight[AUTHENTIC, unit], model.classifier.weight[MANIPULATED, unit] = -0.5, 0.5
+                unit += 1
 
 
 def load_frames(recipe: Recipe, path: Path, seed: int) -> FaceSequenceClassifier:
@@ -79,6 +108,9 @@ def train_sequences(recipe: Recipe, frames_path: Path, frame_data: Path, sequenc
     torch.manual_seed(seed + 2)
     scale = float(few_features.std())
     remember_horizon(model.lstm, FRAMES_OF_HORIZON)
+    if recipe.frame_steps > 0:
+        label = torch.load(str(frames_path), map_location=device)["label"]
+        average_at_first(model, label["weight"][MANIPULATED] - label["weight"][AUTHENTIC], float(label["bias"][MANIPULATED] - label["bias"][AUTHENTIC]))
     head = nn.ModuleList((model.lstm, model.classifier))
     optimizer = torch.optim.AdamW(head.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     average = copy.deepcopy(model)
@@ -86,17 +118,20 @@ def train_sequences(recipe: Recipe, frames_path: Path, frame_data: Path, sequenc
     generator = torch.Generator().manual_seed(seed)
     progress = Progress(f"{recipe.name}, LSTM", steps)
     model.dropout.train()
-    half = recipe.sequence_batch // 2
+    pairs_of_few = round(FEW_SHARE * recipe.sequence_batch / 2)
+    pairs_of_long = recipe.sequence_batch // 2 - pairs_of_few
     at = tuple(recipe.answers_at)
     sums = np.zeros(3)
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, step, steps)
-        of_long, of_few = (torch.randint(n // 2, (half,), generator=generator).repeat_interleave(2) * 2 + torch.tensor([0, 1]).repeat(half) for n in (len(long_features), len(few_features)))
+            group["lr"] = 0.5 * learning_rate(recipe, step, steps)
+        drawn = ((len(long_features), pairs_of_long), (len(few_features), pairs_of_few))
+        of_long, of_few = (torch.randint(n // 2, (pairs,), generator=generator).repeat_interleave(2) * 2 + torch.tensor([0, 1]).repeat(pairs) for n, pairs in drawn)
         batch = torch.cat((long_features[of_long], shuffled_stills(few_features[of_few], FRAMES_OF_HORIZON, generator)))
         labels = torch.cat((long_labels[of_long], few_labels[of_few])).to(device)
         # Noise of one clip (its camera, its light) and of one frame.
         batch = batch + scale * (0.1 * torch.randn(len(batch), 1, batch.shape[2], generator=generator) + 0.1 * torch.randn(batch.shape, generator=generator))
+        batch = batch * (torch.rand(len(batch), 1, batch.shape[2], generator=generator) > FEATURE_DROPOUT) / (1 - FEATURE_DROPOUT)
         logits = answers(model, batch.to(device), at)
         loss = F.cross_entropy(logits.flatten(0, 1), labels.repeat_interleave(len(at)), label_smoothing=recipe.label_smoothing)
         optimizer.zero_grad()
