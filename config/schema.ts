@@ -91,7 +91,7 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     maxStreams: Type.Integer({ default: 16, minimum: 1, maximum: 256, description: "Streams published at one time; more are refused." }),
   }),
   inference: section("The model and where it runs.", {
-    model: Type.String({ default: "edge", pattern: "^[a-z0-9][a-z0-9._-]{0,63}$", description: "Folder name under models/. `scripted` is a labelled stand-in for demos that detects nothing." }),
+    model: Type.String({ default: "edge", pattern: "^[a-z0-9][a-z0-9._-]{0,63}$", description: "Folder name under models/. `scripted` is a labelled stand-in for tests that detects nothing." }),
     modelsDir: nullable(Type.String({ minLength: 1 }), "Folder of model folders; null is the one shipped with Truecast."),
     provider: Type.Union([Type.Literal("auto"), Type.Literal("cpu"), Type.Literal("cuda"), Type.Literal("webgpu")], {
       default: "auto",

@@ -1,10 +1,13 @@
 /** `doctor`, `check-config` and `demo` as a person runs them. */
 import { createServer, type AddressInfo } from "node:net";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { cp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { runCli, startCli } from "../testing/daemon-process.ts";
+import { readManifest } from "../../models/manifest.ts";
+import { modelFolder } from "../inference-service.ts";
+import { faceVideo, runCli, startCli } from "../testing/daemon-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "truecast-commands-"));
 const freePorts = { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_DATA_DIR: join(folder, "data") };
@@ -42,20 +45,43 @@ test("check-config accepts the shipped default and names what is wrong in anothe
   expect(bad.stderr).toContain("`http.port` is -1");
 });
 
-test("the demo shows scores of two streams and an alert, says that they are scripted, and ends on Ctrl-C", { timeout: 180_000 }, async () => {
+const edge = await readManifest(modelFolder("edge", null));
+
+test("the demo's genuine stream stays quiet, its forged one raises an alert, a script only stands in while the model is untrained, and Ctrl-C ends it", { timeout: 300_000 }, async () => {
   const { child, exited } = startCli(["demo"], { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", XDG_CACHE_HOME: join(folder, "cache") });
   let told = "";
   const alerted = Promise.withResolvers<void>();
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     told += text;
-    if (/ALERT firing: demo-forged.*\(scripted\)/.test(told)) alerted.resolve();
+    if (/ALERT firing: demo-forged/.test(told) && /demo-genuine: authentic, score 0\.\d\d/.test(told)) alerted.resolve();
   });
   void exited.then(() => alerted.reject(new Error(`the demo ended: ${told}`)));
   await alerted.promise;
-  expect(told).toContain("SCRIPT, not from a detector");
-  expect(told).toMatch(/demo-genuine: authentic, score 0\.\d\d/);
-  expect(told).toMatch(/demo-forged: manipulated, score 0\.\d\d/);
+  expect(told).toMatch(/demo-forged: manipulated, score [01]\.\d\d/);
+  expect(told).not.toMatch(/demo-genuine: (uncertain|suspicious|manipulated)/);
   expect(told).not.toMatch(/ALERT firing: demo-genuine/);
+  expect(told.includes("The model edge is untrained. The scores of this demo come from a SCRIPT, not from a detector")).toBe(!edge.info.trained);
+  expect(told.includes("(scripted)")).toBe(!edge.info.trained);
+  child.kill("SIGINT");
+  expect(await exited).toEqual([0, null]);
+});
+
+test("the demo never scores a user's video with the script, and says so where its model is untrained", { timeout: 60_000 }, async () => {
+  const modelsDir = join(folder, "models");
+  await cp(modelFolder("edge", null), join(modelsDir, "edge"), { recursive: true });
+  const manifest = join(modelsDir, "edge", "manifest.json");
+  writeFileSync(manifest, readFileSync(manifest, "utf8").replace(/"trained": (true|false)/, '"trained": false'));
+  const { child, exited } = startCli(["demo", "--video", await faceVideo()], { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_INFERENCE_MODELS_DIR: modelsDir });
+  let told = "";
+  const running = Promise.withResolvers<void>();
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    told += text;
+    if (told.includes("Ctrl-C ends the demo")) running.resolve();
+  });
+  void exited.then(() => running.reject(new Error(`the demo ended: ${told}`)));
+  await running.promise;
+  expect(told).toContain("The model edge is untrained: its scores mean nothing, and no alert is raised.");
+  expect(told).not.toContain("SCRIPT");
   child.kill("SIGINT");
   expect(await exited).toEqual([0, null]);
 });

@@ -6,14 +6,27 @@ import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import WebSocket from "ws";
 import { loadConfig } from "../../config/load.ts";
+import type { Config } from "../../config/schema.ts";
+import { readManifest } from "../../models/manifest.ts";
 import { TruecastError } from "../../pipelines/errors.ts";
 import { createLogger, startDaemon, type Daemon } from "../daemon.ts";
 import { makeDemoVideos } from "../demo/demo-video.ts";
 import { startPublisher } from "../demo/publish-video.ts";
+import { modelFolder } from "../inference-service.ts";
 import type { ServerMessage } from "../protocol.ts";
 import { endSignal } from "./start.ts";
 
 const SHUTDOWN_DEADLINE_MS = 9_000;
+/** The stand-in of tests; see models/scripted. */
+const SCRIPTED = "scripted";
+const SCRIPT_NOTE = "The scores of this demo come from a SCRIPT, not from a detector: everything else is the real pipeline.";
+
+type Inference = Config["inference"];
+
+export interface DemoOptions {
+  readonly video?: string;
+  readonly model?: string;
+}
 
 interface DemoStream {
   readonly name: string;
@@ -22,29 +35,43 @@ interface DemoStream {
   readonly file?: string;
 }
 
-export async function demo(options: { readonly video?: string; readonly model?: string }): Promise<void> {
+export async function demo(options: DemoOptions): Promise<void> {
   if (options.video !== undefined && !existsSync(options.video)) throw new TruecastError("input-not-found", `${options.video}: no such file`);
   const ending = endSignal();
   const log = createLogger("warn");
-  const model = options.model ?? (options.video === undefined ? "scripted" : "edge");
+  const loaded = loadConfig({ environment: process.env });
+  const { inference, note } = await chooseModel(options, loaded.config.inference);
   await using stack = new AsyncDisposableStack();
 
   const streams = [...(await demoStreams(options.video, log)), { name: "studio", key: newKey() }];
   const dataDir = await mkdtemp(join(tmpdir(), "truecast-demo-"));
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));
-  const loaded = loadConfig({ environment: process.env });
-  const config = { ...loaded.config, dataDir, streams: [], log: { level: "warn" as const }, inference: { ...loaded.config.inference, model } };
+  const config = { ...loaded.config, dataDir, streams: [], log: { level: "warn" as const }, inference };
   const daemon = await startDaemon({ ...loaded, config, streams }, { log });
   stack.defer(async () => void (await daemon.close(SHUTDOWN_DEADLINE_MS)));
 
   for (const { key, file } of streams) {
     if (file !== undefined) stack.use(await startPublisher({ file, url: `${daemon.rtmpUrl}/${key}`, log }));
   }
-  announce(daemon, { streams, model });
+  announce(daemon, { streams, note });
   const follow = followLive(daemon, loaded.token);
   stack.defer(async () => follow.close());
   await ending;
   console.log("\nending the demo");
+}
+
+/**
+ * The configured model, whose word counts only once it is trained. Until then the demo's own videos, of which the viewer
+ * is told what they are, get the labelled script; a user's video never does.
+ */
+async function chooseModel(options: DemoOptions, configured: Inference): Promise<{ readonly inference: Inference; readonly note: string | null }> {
+  const inference = { ...configured, model: options.model ?? configured.model };
+  const { info } = await readManifest(modelFolder(inference.model, inference.modelsDir));
+  if (info.trained) return { inference, note: null };
+  if (info.kind === "scripted") return { inference, note: SCRIPT_NOTE };
+  const untrained = `The model ${inference.model} is untrained`;
+  if (options.model !== undefined || options.video !== undefined) return { inference, note: `${untrained}: its scores mean nothing, and no alert is raised.` };
+  return { inference: { ...inference, model: SCRIPTED, modelsDir: null }, note: `${untrained}. ${SCRIPT_NOTE}` };
 }
 
 async function demoStreams(video: string | undefined, log: ReturnType<typeof createLogger>): Promise<DemoStream[]> {
@@ -62,7 +89,7 @@ function newKey(): string {
   return randomBytes(12).toString("base64url");
 }
 
-function announce({ httpUrl, rtmpUrl }: Daemon, { streams, model }: { streams: readonly DemoStream[]; model: string }): void {
+function announce({ httpUrl, rtmpUrl }: Daemon, { streams, note }: { streams: readonly DemoStream[]; note: string | null }): void {
   const fed = streams.filter(({ file }) => file !== undefined).map(({ name }) => name);
   const own = streams.find(({ file }) => file === undefined);
   console.log(`
@@ -74,7 +101,7 @@ function announce({ httpUrl, rtmpUrl }: Daemon, { streams, model }: { streams: r
   Your own camera:   OBS → Settings → Stream → Custom, server ${rtmpUrl}, stream key ${own?.key ?? ""}
                      or  ffmpeg -re -i FILE -c:v libx264 -preset veryfast -tune zerolatency -g 60 -an -f flv ${rtmpUrl}/${own?.key ?? ""}
   Metrics:           ${httpUrl}/metrics`);
-  if (model === "scripted") console.log("\n  The scores of this demo come from a SCRIPT, not from a detector: everything else is the real pipeline.");
+  if (note !== null) console.log(`\n  ${note}`);
   console.log("  Ctrl-C ends the demo.\n");
 }
 

@@ -17,9 +17,9 @@ function build(): Command {
     .action(async (options: { config?: string }) => (await import("./start.ts")).start(options));
   program
     .command("demo")
-    .description("run the daemon and feed it two real RTMP streams, one of them forged; scores come from a labelled script")
-    .option("--video <file>", "publish this file instead, and score it with the model")
-    .option("--model <name>", "model folder; default: scripted, with --video: edge")
+    .description("run the daemon and feed it two real RTMP streams of one scene, in one of them with the face swapped")
+    .option("--video <file>", "publish this file instead")
+    .option("--model <name>", "model folder; default: the configured one, edge")
     .action(async (options: { video?: string; model?: string }) => (await import("./demo.ts")).demo(options));
   program
     .command("doctor")

@@ -11,7 +11,7 @@ import type { Logger } from "pino";
 import sharp from "sharp";
 import { TruecastError } from "../../pipelines/errors.ts";
 import { cameraFilters } from "./demo-camera.ts";
-import { type FaceAnchor, type Point, type Scene, SCENES } from "./demo-scenes.ts";
+import { type PhotoFace, type Scene, SCENES } from "./demo-scenes.ts";
 import { createForgedFace, type ForgedFace, type RgbImage } from "./forged-face.ts";
 
 export interface DemoVideoOptions {
@@ -34,10 +34,10 @@ const OUT_HEIGHT = 720;
 /** The still that the camera moves over; a sixth larger than what it sees. */
 const STILL_WIDTH = 1472;
 const STILL_HEIGHT = 828;
-/** Width of the donor's photograph: its face is then about 65 px wide, as if generated small and scaled up. */
-const DONOR_WIDTH = 640;
+/** Width of the donor's face, ear to ear: live swappers draw faces at 128 px and scale them up. */
+const DONOR_FACE_WIDTH = 112;
 /** The code that decides what the videos look like; a change of any makes them again. */
-const SOURCES = ["demo-video.ts", "demo-camera.ts", "demo-scenes.ts", "forged-face.ts"] as const;
+const SOURCES = ["demo-video.ts", "demo-camera.ts", "demo-scenes.ts", "forged-face.ts", "affine.ts", "hull.ts"] as const;
 
 /** @throws TruecastError setup-incomplete (no ffmpeg, or it refused), internal */
 export async function makeDemoVideos(options: DemoVideoOptions): Promise<DemoVideos> {
@@ -101,18 +101,22 @@ async function stillOf({ photo, region }: Scene): Promise<RgbImage> {
 
 async function forgedFaceOf(scene: Scene, still: RgbImage, loopFrames: number): Promise<ForgedFace> {
   const { target, donor } = scene.forgery!;
-  const { data, info } = await sharp(photoFile(donor.photo)).resize(DONOR_WIDTH).removeAlpha().raw().toBuffer({ resolveWithObject: true });
-  const original = await sharp(photoFile(donor.photo)).metadata();
-  const eyes = ({ leftEye, rightEye }: FaceAnchor, place: (point: Point) => Point): [Point, Point] => [place(leftEye), place(rightEye)];
   const toStill = STILL_WIDTH / scene.region.width;
-  const toDonor = DONOR_WIDTH / original.width;
+  const toDonor = DONOR_FACE_WIDTH / widthOf(donor);
+  const { width } = await sharp(photoFile(donor.photo)).metadata();
+  const { data, info } = await sharp(photoFile(donor.photo)).resize(Math.round(width * toDonor)).removeAlpha().raw().toBuffer({ resolveWithObject: true });
   return createForgedFace({
     target: still,
-    targetEyes: eyes(target, ({ x, y }) => ({ x: (x - scene.region.left) * toStill, y: (y - scene.region.top) * toStill })),
+    targetLandmarks: target.landmarks.map(({ x, y }) => ({ x: (x - scene.region.left) * toStill, y: (y - scene.region.top) * toStill })),
     donor: { widthPx: info.width, heightPx: info.height, rgb: new Uint8Array(data) },
-    donorEyes: eyes(donor, ({ x, y }) => ({ x: x * toDonor, y: y * toDonor })),
+    donorLandmarks: donor.landmarks.map(({ x, y }) => ({ x: x * toDonor, y: y * toDonor })),
     loopFrames,
   });
+}
+
+function widthOf({ landmarks }: PhotoFace): number {
+  const xs = landmarks.map(({ x }) => x);
+  return Math.max(...xs) - Math.min(...xs);
 }
 
 interface EncoderOptions {
@@ -136,7 +140,7 @@ function encoderArguments({ scene, stillFile, forged, loopSeconds, file }: Encod
   // The filter repeats the decoded still; `-loop 1` would decode the file again for every frame.
   const still = `[0:v]format=yuv420p,loop=loop=-1:size=1,setpts=N/(${FPS}*TB)`;
   const graph = forged === null ? `${still},${camera}[v]` : `${still}[s];[s][1:v]overlay=x=${forged.left}:y=${forged.top},${camera}[v]`;
-  const patch = forged === null ? [] : ["-f", "rawvideo", "-pix_fmt", "rgba", "-s", `${forged.sidePx}x${forged.sidePx}`, "-framerate", `${FPS}`, "-i", "pipe:0"];
+  const patch = forged === null ? [] : ["-f", "rawvideo", "-pix_fmt", "rgba", "-s", `${forged.widthPx}x${forged.heightPx}`, "-framerate", `${FPS}`, "-i", "pipe:0"];
   const input = ["-framerate", `${FPS}`, "-f", "png_pipe", "-i", stillFile, ...patch];
   const filters = ["-filter_complex", graph, "-map", "[v]", "-frames:v", `${loopSeconds * FPS}`];
   const codec = ["-c:v", "libx264", "-preset", "superfast", "-profile:v", "main", "-pix_fmt", "yuv420p", "-bf", "0"];
@@ -163,7 +167,7 @@ async function encode(job: { readonly arguments: readonly string[]; readonly for
 
 function* patchesOf(forged: ForgedFace, loopFrames: number): Generator<Uint8Array> {
   for (let frame = 0; frame < loopFrames; frame++) {
-    const patch = new Uint8Array(forged.sidePx * forged.sidePx * 4);
+    const patch = new Uint8Array(forged.widthPx * forged.heightPx * 4);
     forged.render(frame, patch);
     yield patch;
   }
