@@ -1,7 +1,7 @@
-/** Entry of the ingest process: untrusted RTMP bytes are parsed here and nowhere else. Forked by the daemon, IPC `advanced`. */
+/** Entry of the ingest process: publishers' untrusted bytes are parsed here and nowhere else. Forked by the daemon, IPC `advanced`. */
 import { runChild } from "../supervision/child-lifecycle.ts";
-import type { IngestCommand, IngestOptions, IngestToDaemon } from "./messages.ts";
-import { startRtmpServer } from "./rtmp-server.ts";
+import { startIngestServer } from "./ingest-server.ts";
+import type { IngestCommand, IngestInfo, IngestOptions, IngestToDaemon } from "./messages.ts";
 
 const CRASH_EXIT_CODE = 70; // EX_SOFTWARE of sysexits.h
 /** A message that a dead channel never takes must not keep a broken process alive. */
@@ -25,7 +25,7 @@ process.on("uncaughtException", (error) => {
   else process.send({ type: "crashed", message: describeDefect(error) } satisfies IngestToDaemon, end);
 });
 
-runChild<IngestOptions, { port: number }, IngestCommand>(async (options) => {
-  const server = await startRtmpServer({ ...options, onEvent: send });
-  return { info: { port: server.port }, onCommand: (command) => server.apply(command), close: () => server.close() };
+runChild<IngestOptions, IngestInfo, IngestCommand>(async (options) => {
+  const server = await startIngestServer({ ...options, onEvent: send });
+  return { info: server.info, onCommand: (command) => server.apply(command), close: () => server.close() };
 });

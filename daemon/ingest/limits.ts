@@ -43,6 +43,35 @@ export const INGEST_LIMITS = {
   routeBufferBytes: 8 * 1024 * 1024,
   /** Refusals told one by one; the rest is only counted, in `stats`. */
   maxRefusalReportsPerSecond: 20,
+  /** WHIP: sessions at one time, in all and from one address, and open HTTP connections. */
+  whipMaxSessions: 32,
+  whipMaxSessionsPerAddress: 8,
+  whipMaxHttpConnections: 64,
+  /** Bodies of a POST and of a PATCH; Chromium's offers have 7 KiB. */
+  whipMaxOfferBytes: 64 * 1024,
+  whipMaxFragmentBytes: 16 * 1024,
+  /** From the first byte of a request to its last. */
+  whipRequestTimeoutMs: 5_000,
+  /** From the POST to the end of the DTLS handshake. */
+  whipConnectTimeoutMs: 10_000,
+  /** Without any authentic packet for this long the peer is gone; a living one sends an ICE check every 2.5 s and more. */
+  whipSilenceMs: 5_000,
+  /** Addresses of one peer that were proven by an ICE check. */
+  whipMaxAddresses: 8,
+  whipMaxHandshakeBytes: 16 * 1024,
+  whipMaxHandshakeDatagrams: 256,
+  /** Authenticated or not, from the addresses of one peer: 55 Mbit/s of full packets. */
+  whipMaxDatagramsPerSecond: 6_000,
+  /** How long a lost packet holds back what follows while it is asked for again. */
+  whipHoldMs: 150,
+  whipMaxHeldPackets: 512,
+  /** Between requests for a keyframe that does not come. */
+  whipKeyframeRetryMs: 500,
+  /** A keyframe is asked for when there was none for this long: a browser sends one in all, and what starts late needs one. */
+  whipKeyframeEveryMs: 4_000,
+  /** Between looks at what to ask for again. */
+  whipPulseMs: 20,
+  whipReportEveryMs: 1_000,
   tickMs: 250,
   statsIntervalMs: 1_000,
 } as const;

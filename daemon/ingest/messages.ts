@@ -1,4 +1,4 @@
-/** What the daemon and the ingest process say to each other over IPC. Types only; no stream key ever travels upward. */
+/** What the daemon and the ingest process say to each other over IPC. No stream key ever travels upward. */
 import type { ErrorCode } from "../../pipelines/errors.ts";
 import type { IngestLimits } from "./limits.ts";
 
@@ -9,6 +9,27 @@ export interface StreamKeyOption {
   readonly key: string;
 }
 
+/** STUN or TURN server for publishers behind NAT, as WHIP's Link headers give it. */
+export interface IceServerOption {
+  readonly url: string;
+  readonly username?: string;
+  readonly credential?: string;
+}
+
+export interface WhipOptions {
+  /** Of the HTTP listener and of the UDP socket; a literal address. */
+  readonly host: string;
+  /** TCP port of the HTTP listener; 0 takes a free one. */
+  readonly port: number;
+  /** UDP port of all media; 0 takes a free one. */
+  readonly udpPort: number;
+  /** Where publishers reach the UDP socket, as `address` or `address:port`; empty: at its own addresses. */
+  readonly advertisedAddresses: readonly string[];
+  readonly iceServers: readonly IceServerOption[];
+  /** Asked of publishers; they send less when the network gives less. */
+  readonly maxBitrateKbps: number;
+}
+
 export interface IngestOptions {
   /** Default 127.0.0.1. */
   readonly host?: string;
@@ -16,8 +37,31 @@ export interface IngestOptions {
   readonly port?: number;
   /** RTMP application, the first part of the path. Default `live`. */
   readonly app?: string;
+  /** Absent or null: no WHIP. */
+  readonly whip?: WhipOptions | null;
   readonly streams: readonly StreamKeyOption[];
   readonly limits?: Partial<IngestLimits>;
+}
+
+/** Where a running ingest listens. */
+export interface IngestInfo {
+  readonly port: number;
+  readonly whip: { readonly port: number; readonly udpPort: number } | null;
+}
+
+export type PublishProtocol = "rtmp" | "whip";
+
+/** Why a datagram on the media port came to nothing. */
+export const DATAGRAM_DROPS = ["unknown-peer", "bad-check", "handshake", "malformed", "unknown-payload", "replayed", "not-authentic", "second-source"] as const;
+export type DatagramDrop = (typeof DATAGRAM_DROPS)[number];
+
+export interface WhipStats {
+  /** Connected or about to be. */
+  readonly sessions: number;
+  /** Since the start of the process. */
+  readonly droppedDatagrams: Readonly<Record<DatagramDrop, number>>;
+  /** RTP packets that never came, in spite of NACK; since the start of the process. */
+  readonly lostPackets: number;
 }
 
 /** One publisher's time on one path. A publisher that reconnects has a new one. */
@@ -53,7 +97,7 @@ export interface StreamStats extends SessionName {
 export type IngestEvent =
   /** `remote` is the address without port. Reported at most 20 times a second; `stats.refusals` counts all. */
   | { readonly type: "connection-refused"; readonly code: ErrorCode; readonly message: string; readonly remote: string }
-  | ({ readonly type: "published"; readonly protocol: "rtmp"; readonly videoCodec: string | null; readonly connectedAt: number; readonly remote: string } & SessionName)
+  | ({ readonly type: "published"; readonly protocol: PublishProtocol; readonly videoCodec: string | null; readonly connectedAt: number; readonly remote: string } & SessionName)
   /** At the first sequence header and at each change of it. */
   | ({ readonly type: "video-format"; readonly codec: string } & SessionName)
   /** `publisher-stalled`: no media at all, will be ended soon. `no-video`: audio flows, the connection is kept. */
@@ -67,15 +111,17 @@ export type IngestEvent =
   | {
       readonly type: "stats";
       readonly streams: readonly StreamStats[];
-      /** Open sockets, publishing or not. */
+      /** Open RTMP sockets, publishing or not. */
       readonly connections: number;
+      /** Null without WHIP. */
+      readonly whip: WhipStats | null;
       readonly rssBytes: number;
       /** Connections refused and publishers ended since the start, by code; publishers that ended by themselves do not count. */
       readonly refusals: Readonly<Partial<Record<ErrorCode, number>>>;
     };
 
 export type IngestToDaemon =
-  | { readonly type: "ready"; readonly info: { readonly port: number } }
+  | { readonly type: "ready"; readonly info: IngestInfo }
   | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string }
   | { readonly type: "crashed"; readonly message: string }
   | IngestEvent;

@@ -1,5 +1,4 @@
-/** One publisher on one path: its video on the way to the route, its counters and its liveness. Owned by the RTMP server. */
-import type AVPacket from "node-media-server/src/core/avpacket.js";
+/** One publisher on one path: its video on the way to the route, its counters and its liveness. Owned by the connection or session that feeds it. */
 import Flv from "node-media-server/src/protocol/flv.js";
 import { TruecastError } from "../../pipelines/errors.ts";
 import { type FlvRoute, startFlvRoute } from "./flv-route.ts";
@@ -17,6 +16,19 @@ export interface PublicationOptions {
   /** Monotonic milliseconds. */
   readonly clock: () => number;
   readonly onEvent: (event: IngestEvent) => void;
+  /** A reader is there that can begin only with a keyframe. For publishers that send one when asked. */
+  readonly onKeyframeWanted?: () => void;
+}
+
+/** A media message as RTMP carries it, its body in the form of an FLV tag's. */
+export interface MediaPacket {
+  /** 8 audio, 9 video. */
+  codec_type: number;
+  dts: number;
+  pts: number;
+  size: number;
+  /** May be longer than `size`, and be reused after the call. */
+  data: Buffer;
 }
 
 export interface Publication {
@@ -25,7 +37,7 @@ export interface Publication {
   /** Reported as stalled: a newcomer with the key may take the path over. */
   readonly stalled: boolean;
   /** @throws TruecastError codec-unsupported, protocol-violation */
-  packet(packet: AVPacket): void;
+  packet(packet: MediaPacket): void;
   /** Reports what silence calls for; true when the publisher must be ended. */
   tick(): boolean;
   routeTo(socketPath: string): void;
@@ -63,7 +75,7 @@ export function createPublication(options: PublicationOptions): Publication {
     else onEvent({ type: "publisher-stalled", ...session, code: change.kind === "stalled" ? "publisher-stalled" : "no-video", silentMs: Math.round(change.silentMs) });
   };
 
-  const sequenceHeader = (tag: Buffer): void => {
+  const sequenceHeader = (tag: Buffer, codec: string): void => {
     if (tag.length > MAX_SEQUENCE_HEADER_BYTES) throw new TruecastError("protocol-violation", "The video sequence header is too long.");
     // Encoders repeat it before keyframes; only a change is news.
     if (gop.sequenceHeader !== null && payloadOf(gop.sequenceHeader).equals(payloadOf(tag))) return;
@@ -77,7 +89,7 @@ export function createPublication(options: PublicationOptions): Publication {
     gop.setSequenceHeader(tag);
     keyframeSeen = false;
     route?.send("sequence-header", tag);
-    onEvent({ type: "video-format", ...session, codec: "h264" });
+    onEvent({ type: "video-format", ...session, codec });
   };
 
   const endRoute = (): void => {
@@ -105,7 +117,7 @@ export function createPublication(options: PublicationOptions): Publication {
           return;
         case "sequence-header":
           report(liveness.packet("video", clock()));
-          sequenceHeader(Flv.createMessage(packet));
+          sequenceHeader(Flv.createMessage(packet), video.codec);
           return;
         case "keyframe":
         case "interframe": {
@@ -120,7 +132,10 @@ export function createPublication(options: PublicationOptions): Publication {
           const tag = Flv.createMessage(packet);
           if (video.kind === "keyframe") gop.addKeyframe(tag);
           else gop.addInterframe(tag);
-          if (route !== null && !route.send(video.kind, tag)) droppedPackets += 1;
+          if (route !== null && !route.send(video.kind, tag)) {
+            droppedPackets += 1;
+            options.onKeyframeWanted?.();
+          }
         }
       }
     },
@@ -143,6 +158,7 @@ export function createPublication(options: PublicationOptions): Publication {
         },
       });
       route = started;
+      options.onKeyframeWanted?.();
     },
     stats(bytesIn) {
       videoBytesBySecond.push(videoBytes);

@@ -5,12 +5,7 @@ import { type ErrorCode, TruecastError } from "../../pipelines/errors.ts";
 import { GuardedRtmp } from "./guarded-rtmp.ts";
 import type { IngestLimits } from "./limits.ts";
 import type { Publication } from "./publication.ts";
-
-/** Why a connection ended; `closed` is the client's own wish. */
-export interface ConnectionEnd {
-  readonly code: ErrorCode | "closed";
-  readonly message: string;
-}
+import type { PublisherEnd } from "./publisher-register.ts";
 
 export type ConnectionState =
   | { readonly kind: "negotiating"; readonly app: string | null }
@@ -30,7 +25,7 @@ export interface ConnectionOptions {
   /** The publication has begun, and the connection answers to `end`. */
   readonly onPublishing: (connection: RtmpConnection, publication: Publication) => void;
   /** The connection no longer counts: before its publication began, or with it. Called once. */
-  readonly onEnd: (connection: RtmpConnection, end: ConnectionEnd, publication: Publication | null) => void;
+  readonly onEnd: (connection: RtmpConnection, end: PublisherEnd, publication: Publication | null) => void;
   /** The socket is gone. Called once. */
   readonly onClosed: (connection: RtmpConnection) => void;
 }
@@ -64,14 +59,14 @@ export function openRtmpConnection(options: ConnectionOptions): RtmpConnection {
   const remote = remoteAddress(socket);
 
   /** Leaves the states in which the client is served; the owner hears of it exactly once. */
-  const leave = (next: ConnectionState & { kind: "leaving" | "closed" }, end: ConnectionEnd): void => {
+  const leave = (next: ConnectionState & { kind: "leaving" | "closed" }, end: PublisherEnd): void => {
     const publication = state.kind === "publishing" ? state.publication : null;
     const served = state.kind === "negotiating" || state.kind === "publishing";
     state = next;
     if (served) options.onEnd(connection, end, publication);
   };
 
-  const refuse = (end: ConnectionEnd, tellClient: () => void): void => {
+  const refuse = (end: PublisherEnd, tellClient: () => void): void => {
     if (state.kind !== "negotiating" && state.kind !== "publishing") return;
     tellClient();
     leave({ kind: "leaving" }, end);

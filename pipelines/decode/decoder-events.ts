@@ -1,6 +1,7 @@
 /** What a live decoder tells the outside: its state, its events and its counters. */
 import type { ErrorCode, TruecastError } from "../errors.ts";
 import type { LossReason } from "../types.ts";
+import type { LiveVideoCodec } from "./decoder-feed.ts";
 import type { DiscontinuityCause } from "./media-clock.ts";
 
 export type RestartCause = "stalled" | "exited";
@@ -22,7 +23,7 @@ export type DecoderState =
 export type DecoderEvent =
   | { readonly kind: "state"; readonly state: DecoderState }
   /** From the sequence header: what the publisher sends. */
-  | { readonly kind: "source-format"; readonly codec: "h264"; readonly widthPx: number; readonly heightPx: number }
+  | { readonly kind: "source-format"; readonly codec: LiveVideoCodec; readonly widthPx: number; readonly heightPx: number }
   /** Size of the frames from here on. */
   | { readonly kind: "frame-size"; readonly widthPx: number; readonly heightPx: number }
   | { readonly kind: "restart"; readonly cause: RestartCause; readonly delayMs: number; readonly error: TruecastError }

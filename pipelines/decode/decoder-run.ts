@@ -5,9 +5,9 @@ import { SLOT_MS } from "../types.ts";
 import { readDecoderLogLine } from "./decoder-log.ts";
 import { liveArguments } from "./ffmpeg-arguments.ts";
 import { type FfmpegExit, startFfmpeg } from "./ffmpeg-process.ts";
-import { encodeFlvTag, flvHeader } from "./flv-reader.ts";
+import { type LiveVideoCodec, decoderFeed } from "./decoder-feed.ts";
 import { createFrameAssembler } from "./frame-assembler.ts";
-import type { ClockedPacket } from "./packet-history.ts";
+import type { ClockedPacket, VideoHeader } from "./packet-history.ts";
 
 export interface RunFrame {
   readonly ptsMs: number;
@@ -18,12 +18,13 @@ export interface RunFrame {
 
 export interface DecoderRun {
   readonly pid: number | null;
+  readonly codec: LiveVideoCodec;
   readonly exited: Promise<FfmpegExit>;
   /** Returns false when the packet was dropped: the decoder is behind, and everything up to a later keyframe goes too. */
   feed(packet: ClockedPacket): boolean;
-  /** A new sequence header; ffmpeg takes it in its stride, new picture size included. */
+  /** A new sequence header of the same codec; ffmpeg takes it in its stride, new picture size included. */
   feedHeader(payload: Uint8Array): void;
-  /** True once the FLV timestamps of this run near their 32 bits (after 24 days). */
+  /** True once the timestamps of this run near their 32 bits (after 24 days). */
   isSpent(clockMs: number): boolean;
   /** No more packets: what is in the decoder comes out, then it ends by itself; one that does not is stopped. */
   finish(): Promise<FfmpegExit>;
@@ -31,7 +32,7 @@ export interface DecoderRun {
 }
 
 export interface DecoderRunOptions {
-  readonly header: Uint8Array;
+  readonly header: VideoHeader;
   /** Packets to begin with; the first is a keyframe. */
   readonly packets: readonly ClockedPacket[];
   /** Frames before this position of the clock are wanted only as a sign of life. */
@@ -52,6 +53,8 @@ export function startDecoderRun(options: DecoderRunOptions): DecoderRun {
   if (!first) throw new TruecastError("internal", "A decoder needs a keyframe to begin with.");
   // On the grid, so that ffmpeg's slots are the clock's slots.
   const baseMs = Math.floor(first.clockMs / SLOT_MS) * SLOT_MS;
+  const { codec } = options.header;
+  const container = decoderFeed(codec);
   const input = new Readable({ read() {} });
   let newestMs = 0;
   let replayBytes = 0;
@@ -69,12 +72,12 @@ export function startDecoderRun(options: DecoderRunOptions): DecoderRun {
 
   const ffmpeg = startFfmpeg({
     input,
-    arguments: liveArguments(options.resumeAtMs === null ? {} : { resumeAtMs: options.resumeAtMs - baseMs }),
+    arguments: liveArguments({ format: container.format, ...(options.resumeAtMs === null ? {} : { resumeAtMs: options.resumeAtMs - baseMs }) }),
     onOutput: (chunk, taken) => assembler.pixels(chunk, taken),
     onLogLine(line) {
       const entry = readDecoderLogLine(line);
       if (entry.kind === "error") options.onDecodeError(entry.message);
-      // FLV counts milliseconds, and `-copyts` keeps them.
+      // Both containers count milliseconds, and `-copyts` keeps them.
       else if (entry.kind === "frame") announce({ rawPtsMs: entry.pts, widthPx: entry.widthPx, heightPx: entry.heightPx });
     },
   });
@@ -96,15 +99,16 @@ export function startDecoderRun(options: DecoderRunOptions): DecoderRun {
 
   function write(packet: ClockedPacket): void {
     newestMs = packet.clockMs - baseMs;
-    input.push(encodeFlvTag({ ...packet, timestampMs: newestMs }));
+    input.push(container.packet({ ...packet, timestampMs: newestMs }));
   }
 
   function feedHeader(payload: Uint8Array): void {
-    input.push(encodeFlvTag({ kind: "sequence-header", timestampMs: newestMs, compositionMs: 0, payload }));
+    const bytes = container.header(payload, newestMs);
+    if (bytes !== null) input.push(bytes);
   }
 
-  input.push(flvHeader());
-  feedHeader(options.header);
+  input.push(container.start);
+  feedHeader(options.header.payload);
   for (const packet of options.packets) write(packet);
   replayBytes = input.readableLength;
 
@@ -112,6 +116,7 @@ export function startDecoderRun(options: DecoderRunOptions): DecoderRun {
     get pid() {
       return ffmpeg.pid;
     },
+    codec,
     exited: ffmpeg.exited,
     feed(packet) {
       const backlogBytes = input.readableLength;

@@ -73,8 +73,8 @@ function outputOptions(resumeAtMs: number | undefined): readonly string[] {
 const COMMON = ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info"] as const;
 const MAX_PIXELS = ["-max_pixels", String(MAX_SOURCE_SIDE_PX * MAX_SOURCE_SIDE_PX)] as const;
 
-/** FLV on stdin, each frame out as soon as it can be. `resumeAtMs`: position in the fed FLV from which frames are wanted. */
-export function liveArguments(options: { readonly resumeAtMs?: number } = {}): FfmpegArguments {
+/** Live packets on stdin, each frame out as soon as it can be. `resumeAtMs`: position in what is fed from which frames are wanted. */
+export function liveArguments(options: { readonly format?: "flv" | "ivf"; readonly resumeAtMs?: number } = {}): FfmpegArguments {
   return {
     inputOptions: [
       ...COMMON,
@@ -85,9 +85,9 @@ export function liveArguments(options: { readonly resumeAtMs?: number } = {}): F
       "-threads", "1",
       ...MAX_PIXELS,
       "-protocol_whitelist", "pipe",
-      // PTS stay those of the fed FLV, which the media clock has already made continuous.
+      // PTS stay those of what is fed, which the media clock has already made continuous.
       "-copyts",
-      "-f", "flv",
+      "-f", options.format ?? "flv",
     ],
     outputOptions: outputOptions(options.resumeAtMs),
   };

@@ -2,7 +2,7 @@
 import { TruecastError } from "../errors.ts";
 
 export type FlvTagKind = "sequence-header" | "keyframe" | "inter" | "end-of-sequence" | "other";
-export type FlvVideoCodec = "h264" | "hevc" | "av1" | "vp9" | "h263" | "vp6" | "screen-video" | "unknown";
+export type FlvVideoCodec = "h264" | "hevc" | "av1" | "vp9" | "vp8" | "h263" | "vp6" | "screen-video" | "unknown";
 
 export interface FlvTag {
   /** `other`: audio, metadata, commands. */
@@ -35,7 +35,7 @@ const DEFAULT_MAX_TAG_BYTES = 8 * 1024 * 1024;
 const MAX_FILE_HEADER_BYTES = 1024;
 
 const LEGACY_CODECS: Readonly<Record<number, FlvVideoCodec>> = { 2: "h263", 3: "screen-video", 4: "vp6", 5: "vp6", 6: "screen-video", 7: "h264", 12: "hevc" };
-const FOURCC_CODECS: Readonly<Record<string, FlvVideoCodec>> = { avc1: "h264", hvc1: "hevc", av01: "av1", vp09: "vp9" };
+const FOURCC_CODECS: Readonly<Record<string, FlvVideoCodec>> = { avc1: "h264", hvc1: "hevc", av01: "av1", vp09: "vp9", vp08: "vp8" };
 
 type Step = "file-header" | "file-header-rest" | "tag-header" | "body" | "trailer";
 

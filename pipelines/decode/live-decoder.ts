@@ -91,8 +91,9 @@ export function startLiveDecoder(options: LiveDecoderOptions, signal?: AbortSign
     switch (item.kind) {
       case "header":
         if (state.kind === "refused") enter({ kind: "idle" });
-        onEvent({ kind: "source-format", codec: "h264", widthPx: item.widthPx, heightPx: item.heightPx });
-        run?.feedHeader(item.payload);
+        onEvent({ kind: "source-format", codec: item.header.codec, widthPx: item.widthPx, heightPx: item.heightPx });
+        if (run !== null && run.codec !== item.header.codec) endRun();
+        else run?.feedHeader(item.header.payload);
         return;
       case "refused":
         endRun();

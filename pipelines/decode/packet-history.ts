@@ -1,27 +1,33 @@
 /** What a restarted decoder must be fed to go on at once: the sequence header and the packets since the last keyframe. */
-import type { H264Packet } from "./flv-reader.ts";
+import type { FedPacket, LiveVideoCodec } from "./decoder-feed.ts";
 
-export interface ClockedPacket extends H264Packet {
-  /** DTS on the stream's continuous clock; `timestampMs` of the FLV fed to a decoder is relative to that decoder's start. */
+export interface ClockedPacket extends FedPacket {
+  /** DTS on the stream's continuous clock; `timestampMs` of what is fed to a decoder is relative to that decoder's start. */
   readonly clockMs: number;
+}
+
+export interface VideoHeader {
+  readonly codec: LiveVideoCodec;
+  /** Decoder configuration record of H.264; for VP8, which has none, the size of its picture. */
+  readonly payload: Uint8Array;
 }
 
 export interface PacketHistory {
   /** Returns false for a repetition of the header in force. A different one makes the kept packets undecodable. */
-  sequenceHeader(payload: Uint8Array): boolean;
+  sequenceHeader(header: VideoHeader): boolean;
   add(packet: ClockedPacket): void;
   /** Forgets the packets, not the header: the decoder is to begin at the next keyframe. */
   dropPackets(): void;
   /** Forgets all: the publisher is gone. */
   clear(): void;
-  readonly header: Uint8Array | null;
+  readonly header: VideoHeader | null;
   /** Empty, or beginning with a keyframe. */
   readonly packets: readonly ClockedPacket[];
   readonly byteLength: number;
 }
 
 export function createPacketHistory(options: { readonly maxBytes: number }): PacketHistory {
-  let header: Uint8Array | null = null;
+  let header: VideoHeader | null = null;
   let packets: ClockedPacket[] = [];
   let byteLength = 0;
 
@@ -31,9 +37,9 @@ export function createPacketHistory(options: { readonly maxBytes: number }): Pac
   }
 
   return {
-    sequenceHeader(payload) {
-      if (header !== null && Buffer.compare(header, payload) === 0) return false;
-      header = payload;
+    sequenceHeader(next) {
+      if (header?.codec === next.codec && Buffer.compare(header.payload, next.payload) === 0) return false;
+      header = next;
       dropPackets();
       return true;
     },

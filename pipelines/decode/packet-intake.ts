@@ -3,11 +3,12 @@ import { TruecastError } from "../errors.ts";
 import { judgePictureSize } from "./ffmpeg-arguments.ts";
 import { type FlvReader, type FlvTag, createFlvReader } from "./flv-reader.ts";
 import { type DiscontinuityCause, createMediaClock } from "./media-clock.ts";
-import { type ClockedPacket, type PacketHistory, createPacketHistory } from "./packet-history.ts";
+import { type ClockedPacket, type PacketHistory, type VideoHeader, createPacketHistory } from "./packet-history.ts";
 import { readAvcConfiguration } from "./sequence-parameter-set.ts";
+import { readVp8Keyframe } from "./vp8-keyframe.ts";
 
 export type IntakeItem =
-  | { readonly kind: "header"; readonly payload: Uint8Array; readonly widthPx: number; readonly heightPx: number }
+  | { readonly kind: "header"; readonly header: VideoHeader; readonly widthPx: number; readonly heightPx: number }
   | { readonly kind: "packet"; readonly packet: ClockedPacket; readonly discontinuity: DiscontinuityCause | null }
   /** Nothing decodable from here on, until another header is accepted. */
   | { readonly kind: "refused"; readonly error: TruecastError };
@@ -49,12 +50,31 @@ export function createPacketIntake(options: PacketIntakeOptions): PacketIntake {
 
   function takeTag(tag: FlvTag): IntakeItem[] {
     if (tag.kind === "other" || tag.kind === "end-of-sequence") return [];
+    if (tag.codec === "vp8") return takeVp8(tag);
     if (tag.codec !== "h264") {
       packetsIgnored++;
       history.clear();
       return refuse(new TruecastError("codec-unsupported", `Video in ${tag.codec ?? "an unknown codec"} cannot be decoded from FLV; publish H.264.`));
     }
-    if (tag.kind === "sequence-header") return takeHeader(tag.payload);
+    if (tag.kind === "sequence-header") return takeHeader({ codec: "h264", payload: tag.payload }, () => readAvcConfiguration(tag.payload));
+    return takeFrame(tag);
+  }
+
+  /** Its sequence header says nothing of the picture; each keyframe does. */
+  function takeVp8(tag: FlvTag): IntakeItem[] {
+    if (tag.kind === "sequence-header") return [];
+    if (tag.kind !== "keyframe") return takeFrame(tag);
+    try {
+      const picture = readVp8Keyframe(tag.payload);
+      return [...takeHeader({ codec: "vp8", payload: picture.sizeBytes }, () => picture), ...takeFrame(tag)];
+    } catch (error) {
+      if (!(error instanceof TruecastError)) throw error;
+      return refuse(error);
+    }
+  }
+
+  function takeFrame(tag: FlvTag): IntakeItem[] {
+    if (tag.kind !== "keyframe" && tag.kind !== "inter") return [];
     if (refusal !== null || history.header === null) {
       packetsIgnored++;
       return [];
@@ -67,14 +87,14 @@ export function createPacketIntake(options: PacketIntakeOptions): PacketIntake {
     return [{ kind: "packet", packet, discontinuity }];
   }
 
-  function takeHeader(payload: Uint8Array): IntakeItem[] {
-    if (!history.sequenceHeader(payload)) return [];
+  function takeHeader(header: VideoHeader, read: () => { readonly widthPx: number; readonly heightPx: number }): IntakeItem[] {
+    if (!history.sequenceHeader(header)) return [];
     try {
-      const { widthPx, heightPx } = readAvcConfiguration(payload);
+      const { widthPx, heightPx } = read();
       const verdict = judgePictureSize(widthPx, heightPx);
       if (verdict.kind === "refused") return refuse(new TruecastError("picture-size-refused", verdict.message));
       refusal = null;
-      return [{ kind: "header", payload, widthPx, heightPx }];
+      return [{ kind: "header", header, widthPx, heightPx }];
     } catch (error) {
       if (!(error instanceof TruecastError)) throw error;
       return refuse(error);
