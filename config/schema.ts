@@ -40,6 +40,16 @@ const StreamEntry = Type.Object(
   { additionalProperties: false },
 );
 
+/** Goes into a Link header: no quotes, no angle brackets, no control characters. */
+const IceServer = Type.Object(
+  {
+    url: Type.String({ pattern: "^(stun|stuns|turn|turns):[^\\s<>\"]{1,255}$", description: "stun:host:port or turn:host:port?transport=udp." }),
+    username: Type.Optional(Type.String({ pattern: "^[\\x21-\\x7e]{1,255}$" })),
+    credential: Type.Optional(Type.String({ pattern: "^[\\x21-\\x7e]{1,255}$" })),
+  },
+  { additionalProperties: false },
+);
+
 export const ConfigSchema = section("Truecast's configuration. Environment variables override single keys: TRUECAST_HTTP_PORT=8080 sets http.port.", {
   dataDir: Type.String({ default: "var", minLength: 1, description: "Folder for the alert store and for keys and tokens that Truecast generates; relative to the working folder." }),
   streams: Type.Array(StreamEntry, {
@@ -62,6 +72,20 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     maxConnections: Type.Integer({ default: 64, minimum: 1, maximum: 4_096, description: "Open connections at one time, publishing or not." }),
     stallMs: milliseconds(8_000, 1_000, 60_000, "A publisher that sends nothing for this long is reported, and ended when it goes on as long again."),
     graceMs: milliseconds(15_000, 0, 600_000, "How long a stream's path, tracks and windows wait for a publisher that went away."),
+  }),
+  whip: section("WebRTC ingest over WHIP (RFC 9725): from browsers, OBS 30 and later, GStreamer.", {
+    enabled: Type.Boolean({ default: true, description: "false: neither port is opened." }),
+    host: Type.String({ default: "127.0.0.1", pattern: "^[0-9A-Fa-f.:]{2,45}$", description: "Address to listen on, HTTP and media; a literal one." }),
+    port: port(8481, "TCP port of the HTTP side; 0 picks a free one. Truecast speaks plain HTTP: across a network, put a TLS proxy before it."),
+    udpPort: port(8481, "UDP port of all media; 0 picks a free one."),
+    advertisedAddresses: Type.Array(Type.String({ pattern: "^(\\[[0-9A-Fa-f:]+\\](:[0-9]{1,5})?|[0-9A-Fa-f:.]+)$" }), {
+      default: [],
+      maxItems: 8,
+      description: "Where publishers reach udpPort, as address or address:port; needed behind NAT and in containers. Empty: the bound address, or all of the machine.",
+    }),
+    iceServers: Type.Array(IceServer, { default: [], maxItems: 8, description: "STUN and TURN servers that publishers are told to use. They need none unless their network blocks UDP." }),
+    maxBitrateKbps: Type.Integer({ default: 4_000, minimum: 100, maximum: 50_000, description: "Video bit rate that publishers are asked not to exceed." }),
+    maxSessions: Type.Integer({ default: 32, minimum: 1, maximum: 256, description: "WebRTC sessions at one time, connected or not." }),
   }),
   outbound: section("Which addresses Truecast may connect to on its own, for pulled streams.", {
     allow: Type.Array(Type.String({ minLength: 1, maxLength: 64, pattern: "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$" }), {

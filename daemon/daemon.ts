@@ -42,6 +42,8 @@ export interface Daemon {
   readonly httpUrl: string;
   /** Without the key. */
   readonly rtmpUrl: string;
+  /** Without the stream's name; null when it is switched off. */
+  readonly whipUrl: string | null;
   readonly generated: { readonly streamKey: KeptSecret | null; readonly token: KeptSecret | null };
   readonly tokenInUse: boolean;
   /** Ends everything in mirror order. @returns names of what did not end in time. */
@@ -210,8 +212,9 @@ async function startParts({ config, streams: configured, sources: configuredSour
       host: config.rtmp.host,
       port: config.rtmp.port,
       app: RTMP_APP,
+      whip: config.whip.enabled ? config.whip : null,
       streams,
-      limits: { maxConnections: config.rtmp.maxConnections, maxPublishers: config.analysis.maxStreams, stallWarnMs: config.rtmp.stallMs, stallEndMs: config.rtmp.stallMs },
+      limits: { maxConnections: config.rtmp.maxConnections, whipMaxSessions: config.whip.maxSessions, maxPublishers: config.analysis.maxStreams, stallWarnMs: config.rtmp.stallMs, stallEndMs: config.rtmp.stallMs },
       socketPathFor: (stream) => analysis.socketPathFor(stream, registry.nextTrackId(stream)),
       onStream(stream, event) {
         registry.apply(stream, event);
@@ -229,6 +232,11 @@ async function startParts({ config, streams: configured, sources: configuredSour
     }),
   );
   const rtmpUrl = `rtmp://${bracketed(config.rtmp.host)}:${ingest.port}/${RTMP_APP}`;
+  const whipUrl = whipUrlOf(ingest);
+
+  function whipUrlOf(running: IngestService | undefined): string | null {
+    return running?.whip ? `http://${bracketed(config.whip.host)}:${running.whip.port}/whip` : null;
+  }
 
   pulled = cleanUp.use(
     "pull",
@@ -240,6 +248,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
       version,
       startedAt,
       rtmpUrl: ingest ? `rtmp://${bracketed(config.rtmp.host)}:${ingest.port}/${RTMP_APP}` : "",
+      whipUrl: whipUrlOf(ingest),
       components: components.all(),
       samplingFps: sampling.samplingFps,
       capacity: { streams: registry.publishing, maxStreams: config.analysis.maxStreams },
@@ -306,10 +315,11 @@ async function startParts({ config, streams: configured, sources: configuredSour
   }, 1_000);
   cleanUp.defer("clock", async () => clearInterval(ticking));
 
-  log.info({ httpUrl: http.url, rtmpUrl, model: model.name, trained: model.trained, provider: inference.provider, streams: registry.names }, "truecast runs");
+  log.info({ httpUrl: http.url, rtmpUrl, whipUrl, model: model.name, trained: model.trained, provider: inference.provider, streams: registry.names }, "truecast runs");
   return {
     httpUrl: http.url,
     rtmpUrl,
+    whipUrl,
     generated: { streamKey: generatedKey, token: generatedToken },
     tokenInUse: token !== null,
     close: (deadlineMs) => cleanUp.run(deadlineMs),

@@ -1,15 +1,12 @@
 /** The ingest process as the daemon sees it: supervised, its publishers routed to their analysis process, its reports turned into stream events. */
 import type { Logger } from "pino";
 import type { ErrorCode } from "../pipelines/errors.ts";
-import type { IngestCommand, IngestEvent, IngestOptions, IngestToDaemon } from "./ingest/messages.ts";
+import type { IngestCommand, IngestEvent, IngestInfo, IngestOptions, IngestToDaemon } from "./ingest/messages.ts";
 import type { StreamEvent } from "./streams/stream-life.ts";
 import { type ChildState, type RestartCause, startSupervisedChild, type SupervisedChild } from "./supervision/supervised-child.ts";
 
 type Stats = Extract<IngestEvent, { type: "stats" }>;
 type IngestReport = Exclude<IngestToDaemon, { type: "ready" | "failed" }>;
-interface IngestInfo {
-  readonly port: number;
-}
 
 export interface IngestServiceOptions extends IngestOptions {
   /** Unix socket of the analysis process that owns the stream. */
@@ -24,6 +21,7 @@ export interface IngestServiceOptions extends IngestOptions {
 
 export interface IngestService extends AsyncDisposable {
   readonly port: number;
+  readonly whip: IngestInfo["whip"];
   /** Sends the stream's present publisher to its analysis process, anew after either of them was restarted. */
   route(stream: string): void;
   /** Ends the stream's publisher. */
@@ -39,6 +37,7 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
   /** Session now publishing each stream. */
   const sessions = new Map<string, string>();
   let port = options.port ?? 0;
+  let whip: IngestInfo["whip"] = null;
 
   // A publisher may be there before the start is through: until then its route waits.
   let child: SupervisedChild<IngestInfo, IngestCommand> | undefined;
@@ -46,10 +45,10 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
     name: "ingest",
     entry: new URL("./ingest/ingest-process.ts", import.meta.url),
     // A restarted process must listen where publishers expect it, even if the first one chose its port.
-    init: () => ({ host: options.host ?? "127.0.0.1", port, app: options.app ?? "live", streams: options.streams.map(({ name, key }) => ({ name, key })), limits: options.limits ?? {} }),
+    init: () => ({ host: options.host ?? "127.0.0.1", port, app: options.app ?? "live", whip: options.whip ? { ...options.whip, ...whip } : null, streams: options.streams.map(({ name, key }) => ({ name, key })), limits: options.limits ?? {} }),
     onMessage: take,
     onState(state) {
-      if (state.kind === "ready") port = state.info.port;
+      if (state.kind === "ready") ({ port, whip } = state.info);
       if (state.kind === "down") {
         for (const stream of sessions.keys()) onStream(stream, { kind: "ingest-lost", reason: { code: "ingest-restarted", message: state.message } });
         sessions.clear();
@@ -70,9 +69,9 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
   function take(message: IngestReport): void {
     switch (message.type) {
       case "published":
-        log.info({ stream: message.stream, remote: message.remote }, "publisher connected");
+        log.info({ stream: message.stream, protocol: message.protocol, remote: message.remote }, "publisher connected");
         sessions.set(message.stream, message.sessionId);
-        onStream(message.stream, { kind: "published", session: { sessionId: message.sessionId, connectedAt: message.connectedAt } });
+        onStream(message.stream, { kind: "published", session: { sessionId: message.sessionId, protocol: message.protocol, connectedAt: message.connectedAt } });
         options.onCodec(message.stream, message.videoCodec);
         route(message.stream);
         return;
@@ -118,6 +117,9 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
   return {
     get port() {
       return port;
+    },
+    get whip() {
+      return whip;
     },
     route,
     kick: (stream, { code, message }) => void child?.send({ type: "kick", stream, code, message }),

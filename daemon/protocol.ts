@@ -64,6 +64,10 @@ export const SourceKind = Type.Union(
 );
 export type SourceKind = Static<typeof SourceKind>;
 
+/** How a stream's video comes in: sent by a publisher over RTMP or WHIP, or pulled from a source. */
+export const PublisherProtocol = Type.Union([SourceKind, Type.Literal("whip")], { $id: "PublisherProtocol" });
+export type PublisherProtocol = Static<typeof PublisherProtocol>;
+
 export const SOURCE_STATES = ["connecting", "connected", "backing-off", "ended", "down"] as const;
 
 /** Where a pulled stream comes from, and how that goes. */
@@ -110,7 +114,7 @@ export const Stream = Type.Object(
     stateSince: Timestamp("When the state began."),
     publisher: Nullable(
       Type.Object({
-        protocol: SourceKind,
+        protocol: PublisherProtocol,
         videoCodec: Nullable(Type.String()),
         widthPx: Nullable(Type.Integer()),
         heightPx: Nullable(Type.Integer()),
@@ -229,7 +233,8 @@ export const SystemStatus = Type.Object(
   {
     version: Type.String(),
     startedAt: Timestamp("Start of the daemon."),
-    rtmpUrl: Type.String({ description: "Where publishers connect, without key." }),
+    rtmpUrl: Type.String({ description: "Where publishers connect over RTMP, without key." }),
+    whipUrl: Nullable(Type.String({ description: "Where publishers connect over WHIP; the stream's name follows. Null: switched off." })),
     components: Type.Record(
       Type.String(),
       Type.Object({ state: Type.Union([Type.Literal("ready"), Type.Literal("starting"), Type.Literal("down")]), restarts: Type.Integer(), message: Nullable(Type.String()) }),

@@ -131,7 +131,7 @@ export function startPull(options: PullServiceOptions): PullService {
         }
         log.info({ stream, protocol, videoCodec }, "source connected");
         sessions.set(stream, sessionId);
-        onStream(stream, { kind: "published", session: { sessionId, connectedAt } });
+        onStream(stream, { kind: "published", session: { sessionId, protocol, connectedAt } });
         options.onCodec(stream, videoCodec);
         route(stream);
         return;

@@ -12,6 +12,7 @@ export function checkConfig({ config: file }: { readonly config?: string }): voi
   console.log(`${file ?? "default configuration"}: ok`);
   console.log(`  streams    ${names}`);
   console.log(`  rtmp       ${config.rtmp.host}:${config.rtmp.port}`);
+  console.log(`  whip       ${config.whip.enabled ? `${config.whip.host}:${config.whip.port}, UDP ${config.whip.udpPort}` : "off"}`);
   console.log(`  http       ${config.http.host}:${config.http.port}`);
   console.log(`  model      ${config.inference.model} on ${config.inference.provider}`);
 }

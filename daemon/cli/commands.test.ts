@@ -10,7 +10,7 @@ import { modelFolder } from "../inference-service.ts";
 import { faceVideo, runCli, startCli } from "../testing/daemon-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "truecast-commands-"));
-const freePorts = { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_DATA_DIR: join(folder, "data") };
+const freePorts = { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_WHIP_PORT: "0", TRUECAST_WHIP_UDP_PORT: "0", TRUECAST_DATA_DIR: join(folder, "data") };
 
 test("doctor finds a sound machine sound", { timeout: 60_000 }, async () => {
   const { code, stdout } = await runCli(["doctor"], freePorts);
@@ -48,7 +48,7 @@ test("check-config accepts the shipped default and names what is wrong in anothe
 const edge = await readManifest(modelFolder("edge", null));
 
 test("the demo's genuine stream stays quiet, its forged one raises an alert, a script only stands in while the model is untrained, and Ctrl-C ends it", { timeout: 300_000 }, async () => {
-  const { child, exited } = startCli(["demo"], { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", XDG_CACHE_HOME: join(folder, "cache") });
+  const { child, exited } = startCli(["demo"], { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_WHIP_PORT: "0", TRUECAST_WHIP_UDP_PORT: "0", XDG_CACHE_HOME: join(folder, "cache") });
   let told = "";
   const alerted = Promise.withResolvers<void>();
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {

@@ -89,7 +89,7 @@ function newKey(): string {
   return randomBytes(12).toString("base64url");
 }
 
-function announce({ httpUrl, rtmpUrl }: Daemon, { streams, note }: { streams: readonly DemoStream[]; note: string | null }): void {
+function announce({ httpUrl, rtmpUrl, whipUrl }: Daemon, { streams, note }: { streams: readonly DemoStream[]; note: string | null }): void {
   const fed = streams.filter(({ file }) => file !== undefined).map(({ name }) => name);
   const own = streams.find(({ file }) => file === undefined);
   console.log(`
@@ -100,6 +100,7 @@ function announce({ httpUrl, rtmpUrl }: Daemon, { streams, note }: { streams: re
   Fed now over RTMP: ${fed.join(", ")}.
   Your own camera:   OBS → Settings → Stream → Custom, server ${rtmpUrl}, stream key ${own?.key ?? ""}
                      or  ffmpeg -re -i FILE -c:v libx264 -preset veryfast -tune zerolatency -g 60 -an -f flv ${rtmpUrl}/${own?.key ?? ""}
+                     or  OBS → Settings → Stream → WHIP, server ${whipUrl}/${own?.name ?? ""}, bearer token ${own?.key ?? ""}
   Metrics:           ${httpUrl}/metrics`);
   if (note !== null) console.log(`\n  ${note}`);
   console.log("  Ctrl-C ends the demo.\n");

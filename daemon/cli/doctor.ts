@@ -49,6 +49,7 @@ export async function doctor({ config: file }: { readonly config?: string }): Pr
     }),
     await check(`port ${config.http.port} (http)`, () => portFree(config.http.host, config.http.port)),
     await check(`port ${config.rtmp.port} (rtmp)`, () => portFree(config.rtmp.host, config.rtmp.port)),
+    ...(config.whip.enabled ? [await check(`port ${config.whip.port} (whip)`, () => portFree(config.whip.host, config.whip.port))] : []),
     await check(`model ${config.inference.model}`, async () => {
       const { info } = await loadModelFolder(modelDir);
       return `hashes match${info.kind === "scripted" ? "; SCRIPTED, detects nothing" : info.trained ? "" : "; UNTRAINED, raises no alerts"}`;

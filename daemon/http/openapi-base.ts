@@ -9,6 +9,7 @@ const COMPONENTS: readonly TSchema[] = [
   protocol.Track,
   protocol.StreamState,
   protocol.SourceKind,
+  protocol.PublisherProtocol,
   protocol.Source,
   protocol.SourceInput,
   protocol.Stream,

@@ -33,8 +33,11 @@ export function defineInstruments(registry: Registry = new Registry()) {
     streamsLimit: gauge("streams_limit", "Streams that may be published at one time."),
     streamState: gauge("stream_state", "1 for the state the stream is in, 0 for all others.", "stream", "state"),
     publisherBitrate: gauge("publisher_bitrate_bytes_per_second", "Video received from the publisher, over the last seconds; 0 without one.", "stream"),
-    ingestRefusals: counter("ingest_refusals_total", "Connections and publishers that the RTMP ingest refused or ended, by error code.", "code"),
+    ingestRefusals: counter("ingest_refusals_total", "Connections, requests and publishers that the ingest refused or ended, by error code.", "code"),
     ingestConnections: gauge("ingest_connections", "Open RTMP connections, publishing or not."),
+    whipSessions: gauge("whip_sessions", "WebRTC sessions, connected or about to be."),
+    whipDropped: counter("whip_datagrams_dropped_total", "Datagrams on the media port that came to nothing, by reason.", "reason"),
+    whipLost: counter("whip_packets_lost_total", "RTP packets that never came, though they were asked for again."),
 
     sourceState: gauge("source_state", "1 for the state the source of a pulled stream is in, 0 for all others.", "stream", "state"),
     sourceAttempts: counter("source_attempts_total", "Connections begun to the source of a pulled stream.", "stream"),

@@ -2,6 +2,7 @@
 import { ERROR_CODES, type ErrorCode } from "../../pipelines/errors.ts";
 import type { ModelInfo } from "../../pipelines/types.ts";
 import { LIVE_ENDS, type LiveEnd, type Refusal, REFUSALS } from "../http/source.ts";
+import { DATAGRAM_DROPS, type WhipStats } from "../ingest/messages.ts";
 import { STREAM_STATES } from "../protocol.ts";
 import { defineInstruments } from "./definitions.ts";
 import { createSourceMetrics, type SourceMetrics, type SourceMetricsEntry } from "./source-metrics.ts";
@@ -19,6 +20,9 @@ const INGEST_REFUSALS: readonly ErrorCode[] = [
   "protocol-violation",
   "play-refused",
   "codec-unsupported",
+  "sdp-malformed",
+  "offer-refused",
+  "peer-lost",
   "capacity-reached",
 ];
 
@@ -59,6 +63,8 @@ export interface Metrics {
   /** Totals as the ingest process reports them, counted from its start: a fall means that it was restarted. */
   ingestRefusals(totals: Readonly<Partial<Record<ErrorCode, number>>>): void;
   ingestConnections(count: number): void;
+  /** Totals from the start of the ingest process, like its refusals; null without WHIP. */
+  whip(stats: WhipStats | null): void;
   alertsOpen(counts: { readonly pending: number; readonly firing: number }): void;
   alertsUnstored(count: number): void;
   webSocketClients(count: number): void;
@@ -75,12 +81,14 @@ export function createMetrics({ version, maxStreams }: MetricsOptions): Metrics 
   const streams = new Map<string, StreamMetricsEntry>();
   const sources = new Map<string, SourceMetricsEntry>();
   const refusalsSeen = new Map<string, number>();
+  const whipSeen = new Map<string, number>();
 
   instruments.buildInfo.set({ version, node: process.versions.node }, 1);
   instruments.streamsLimit.set(maxStreams);
   for (const reason of LIVE_ENDS) instruments.webSocketDisconnects.inc({ reason }, 0);
   for (const reason of REFUSALS) instruments.httpRefusals.inc({ reason }, 0);
   for (const code of INGEST_REFUSALS) instruments.ingestRefusals.inc({ code }, 0);
+  for (const reason of DATAGRAM_DROPS) instruments.whipDropped.inc({ reason }, 0);
   for (const stage of STAGES) instruments.stageDuration.zero({ stage });
 
   const countStreams = (): void => {
@@ -141,6 +149,17 @@ export function createMetrics({ version, maxStreams }: MetricsOptions): Metrics 
       for (const code of refusalsSeen.keys()) if (!Object.hasOwn(totals, code)) refusalsSeen.delete(code);
     },
     ingestConnections: (count) => instruments.ingestConnections.set(count),
+    whip(stats) {
+      instruments.whipSessions.set(stats?.sessions ?? 0);
+      if (stats === null) return;
+      const grown = (name: string, total: number): number => {
+        const seen = whipSeen.get(name) ?? 0;
+        whipSeen.set(name, total);
+        return total < seen ? total : total - seen;
+      };
+      for (const reason of DATAGRAM_DROPS) instruments.whipDropped.inc({ reason }, grown(reason, stats.droppedDatagrams[reason]));
+      instruments.whipLost.inc(grown("lost", stats.lostPackets));
+    },
     alertsOpen({ pending, firing }) {
       instruments.alertsOpen.set({ state: "pending" }, pending);
       instruments.alertsOpen.set({ state: "firing" }, firing);

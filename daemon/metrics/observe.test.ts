@@ -20,6 +20,7 @@ const ingestStats = (streams: readonly (readonly [stream: string, sessionId: str
   type: "stats",
   streams: streams.map(([stream, sessionId, droppedPackets]) => ({ stream, sessionId, droppedPackets, bytesIn: 0, videoPackets: 0, skippedPackets: 0, bitrateKbps: 0 })),
   connections: streams.length,
+  whip: null,
   rssBytes: 1,
   refusals: {},
 });

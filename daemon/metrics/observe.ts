@@ -67,6 +67,7 @@ export function createObserver(metrics: Metrics) {
     ingest(stats: Extract<IngestEvent, { type: "stats" }>): void {
       metrics.ingestConnections(stats.connections);
       metrics.ingestRefusals(stats.refusals);
+      metrics.whip(stats.whip);
       metrics.componentMemory("ingest", stats.rssBytes);
       for (const session of stats.streams) countDropped(session);
     },

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { isOver, nextLife, type Reason, type StreamEvent, type StreamLife } from "./stream-life.ts";
 
 const waiting: StreamLife = { kind: "waiting", reason: null };
-const session = { sessionId: "s1", connectedAt: 1 };
+const session = { sessionId: "s1", protocol: "rtmp", connectedAt: 1 } as const;
 const closed: Reason = { code: "publisher-stalled", message: "closed" };
 const clock = { nowMs: 1_000, graceMs: 15_000 };
 
@@ -26,12 +26,12 @@ test("a lost publisher is waited for until its grace time is over", () => {
 });
 
 test("a publisher that returns within its grace time takes its stream back", () => {
-  const back = after({ kind: "published", session }, { kind: "publisher-lost", sessionId: "s1", reason: closed }, { kind: "published", session: { sessionId: "s2", connectedAt: 2 } });
+  const back = after({ kind: "published", session }, { kind: "publisher-lost", sessionId: "s1", reason: closed }, { kind: "published", session: { sessionId: "s2", protocol: "rtmp", connectedAt: 2 } });
   expect(back).toMatchObject({ kind: "starting", session: { sessionId: "s2" } });
 });
 
 test("the late farewell of an earlier session does not end the present one", () => {
-  const life = after({ kind: "published", session: { sessionId: "s2", connectedAt: 2 } }, { kind: "publisher-lost", sessionId: "s1", reason: closed });
+  const life = after({ kind: "published", session: { sessionId: "s2", protocol: "rtmp", connectedAt: 2 } }, { kind: "publisher-lost", sessionId: "s1", reason: closed });
   expect(life.kind).toBe("starting");
 });
 

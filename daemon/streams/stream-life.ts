@@ -1,5 +1,6 @@
 /** The life of one stream as a pure state machine: what happened, what follows, and for how long a lost publisher is waited for. */
 import type { ErrorCode } from "../../pipelines/errors.ts";
+import type { PublisherProtocol } from "../protocol.ts";
 
 export interface Reason {
   /** `closed`: the publisher itself ended the connection. */
@@ -9,6 +10,7 @@ export interface Reason {
 
 export interface PublisherSession {
   readonly sessionId: string;
+  readonly protocol: PublisherProtocol;
   /** Wall clock, for display. Milliseconds since the Unix epoch. */
   readonly connectedAt: number;
 }

@@ -3,7 +3,7 @@ import type { Verdict } from "../../pipelines/types.ts";
 import { StreamRegistry } from "./stream-registry.ts";
 
 const manipulated: Verdict = { kind: "manipulated", score: 0.97, frames: 100, coverage: 1 };
-const session = { sessionId: "s1", connectedAt: 5 };
+const session = { sessionId: "s1", protocol: "rtmp", connectedAt: 5 } as const;
 const reason = { code: "publisher-stalled", message: "connection closed" } as const;
 const face = { trackId: 1, box: { x: 0.1, y: 0.1, width: 0.2, height: 0.2 }, verdict: manipulated, firstSeenAt: 1, lastSeenAt: 2 };
 

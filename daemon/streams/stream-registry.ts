@@ -246,7 +246,7 @@ export class StreamRegistry {
       stateReason: "reason" in life ? life.reason : null,
       stateSince: entry.stateSince,
       publisher: session && {
-        protocol: entry.source?.kind ?? "rtmp",
+        protocol: session.protocol,
         videoCodec: entry.videoCodec,
         widthPx: entry.picture?.widthPx ?? null,
         heightPx: entry.picture?.heightPx ?? null,

@@ -17,6 +17,7 @@ export interface DaemonProcess extends AsyncDisposable {
   readonly pid: number;
   readonly httpUrl: string;
   readonly rtmpUrl: string;
+  readonly whipUrl: string;
   readonly dataDir: string;
   /** Every log line so far, parsed. */
   readonly log: readonly Record<string, unknown>[];
@@ -31,7 +32,7 @@ export async function startDaemonProcess(config: Record<string, unknown> & { rea
   const folder = await mkdtemp(join(tmpdir(), "truecast-e2e-"));
   const dataDir = config.dataDir ?? join(folder, "data");
   const file = join(folder, "config.yaml");
-  await writeFile(file, stringify({ http: { port: 0 }, rtmp: { port: 0 }, inference: { model: "scripted" }, ...config, dataDir }));
+  await writeFile(file, stringify({ http: { port: 0 }, rtmp: { port: 0 }, whip: { port: 0, udpPort: 0 }, inference: { model: "scripted" }, ...config, dataDir }));
   const child = spawn(process.execPath, [join(root, "daemon/cli/main.ts"), "start", "--config", file], { stdio: ["ignore", "pipe", "pipe"] });
   const log: Record<string, unknown>[] = [];
   const ready = Promise.withResolvers<Record<string, unknown>>();
@@ -44,12 +45,13 @@ export async function startDaemonProcess(config: Record<string, unknown> & { rea
   });
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
   void exited.then(([code, signal]) => ready.reject(new Error(`the daemon ended with ${code ?? signal}: ${errors}`)));
-  const { httpUrl, rtmpUrl } = (await ready.promise) as { httpUrl: string; rtmpUrl: string };
+  const { httpUrl, rtmpUrl, whipUrl } = (await ready.promise) as { httpUrl: string; rtmpUrl: string; whipUrl: string };
 
   return {
     pid: child.pid ?? 0,
     httpUrl,
     rtmpUrl,
+    whipUrl,
     dataDir,
     log,
     async get<T>(path: string) {

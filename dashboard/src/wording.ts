@@ -1,5 +1,5 @@
 /** What the page calls verdicts, states, reasons and resolutions. */
-import type { Alert, AlertState, Source, SourceKind, StreamState, Verdict } from "../../daemon/protocol.ts";
+import type { Alert, AlertState, PublisherProtocol, Source, StreamState, Verdict } from "../../daemon/protocol.ts";
 
 export type VerdictKind = Verdict["kind"];
 
@@ -51,7 +51,7 @@ export const STATE_SENTENCES: Readonly<Record<StreamState, string>> = {
   failed: "The stream cannot go on without a change.",
 };
 
-export const SOURCE_KIND_LABELS: Readonly<Record<SourceKind, string>> = {
+export const PROTOCOL_LABELS: Readonly<Record<PublisherProtocol, string>> = {
   rtsp: "RTSP",
   srt: "SRT",
   hls: "HLS",
@@ -61,6 +61,7 @@ export const SOURCE_KIND_LABELS: Readonly<Record<SourceKind, string>> = {
   rtmp: "RTMP",
   "udp-ts": "UDP",
   file: "File",
+  whip: "WebRTC",
 };
 
 export const SOURCE_STATE_LABELS: Readonly<Record<Source["state"], string>> = {

@@ -1,7 +1,7 @@
 /** What is known of a stream besides its verdict: what comes in, what is analysed, what is left out. */
 import type { Stream } from "../../../daemon/protocol.ts";
 import { formatBitrate, formatCount, formatDuration, formatFps, formatLatency, formatPercent, formatSize } from "../format.ts";
-import { SOURCE_KIND_LABELS, SOURCE_STATE_LABELS } from "../wording.ts";
+import { PROTOCOL_LABELS, SOURCE_STATE_LABELS } from "../wording.ts";
 import { Age } from "./age.tsx";
 
 export function StreamFacts({ stream }: { stream: Stream }) {
@@ -10,7 +10,7 @@ export function StreamFacts({ stream }: { stream: Stream }) {
   return (
     <section className="panel" aria-label="Facts of the stream">
       <dl className="facts">
-        <Fact term="Source">{publisher === null ? (source === null ? "no publisher" : SOURCE_KIND_LABELS[source.kind]) : `${SOURCE_KIND_LABELS[publisher.protocol]}, ${publisher.videoCodec ?? "codec unknown"}`}</Fact>
+        <Fact term="Source">{publisher === null ? (source === null ? "no publisher" : PROTOCOL_LABELS[source.kind]) : `${PROTOCOL_LABELS[publisher.protocol]}, ${publisher.videoCodec ?? "codec unknown"}`}</Fact>
         {source !== null && (
           <Fact term="Pulled from" title={source.reason?.message ?? source.address} warn={source.state !== "connected"}>
             {source.address}, {SOURCE_STATE_LABELS[source.state]}

@@ -5,7 +5,7 @@ import { formatFps, formatLatency, formatPercent, plural } from "../format.ts";
 import { hrefOf } from "../route.ts";
 import { FULL_HORIZON_FRAMES, givesVerdicts, type ShownVerdict, shownVerdict } from "../shown-verdict.ts";
 import { useReady } from "../use-live.ts";
-import { SOURCE_KIND_LABELS, STATE_LABELS } from "../wording.ts";
+import { PROTOCOL_LABELS, STATE_LABELS } from "../wording.ts";
 import { AlertIcon } from "./icons.tsx";
 import { Picture } from "./picture.tsx";
 import { Sparkline } from "./sparkline.tsx";
@@ -88,8 +88,8 @@ function TileFoot({ stream, model, verdict }: { stream: Stream; model: ModelCard
 
 function note(stream: Stream, model: ModelCard, verdict: ShownVerdict): string {
   // The cover over the picture already says what is going on.
-  if (stream.state !== "live" && stream.source !== null) return `Pulled over ${SOURCE_KIND_LABELS[stream.source.kind]}`;
-  if (stream.state !== "live") return stream.publisher === null ? "No publisher" : `Publisher on ${SOURCE_KIND_LABELS[stream.publisher.protocol]}`;
+  if (stream.state !== "live" && stream.source !== null) return `Pulled over ${PROTOCOL_LABELS[stream.source.kind]}`;
+  if (stream.state !== "live") return stream.publisher === null ? "No publisher" : `Publisher on ${PROTOCOL_LABELS[stream.publisher.protocol]}`;
   if (verdict.provisionalFrames !== null) return `Provisional: ${verdict.provisionalFrames} of ${model.window} frames`;
   if (verdict.sentence !== null) return verdict.sentence;
   return plural(stream.tracks.length, "face");

@@ -1,7 +1,7 @@
 /** What lies over the picture of a stream that is not live: what is going on, since when, and what to do. */
 import type { Source, Stream } from "../../../daemon/protocol.ts";
 import { useReady } from "../use-live.ts";
-import { SOURCE_KIND_LABELS, SOURCE_STATE_LABELS, STATE_LABELS, STATE_SENTENCES } from "../wording.ts";
+import { PROTOCOL_LABELS, SOURCE_STATE_LABELS, STATE_LABELS, STATE_SENTENCES } from "../wording.ts";
 import { Age } from "./age.tsx";
 import { StateIcon } from "./icons.tsx";
 
@@ -43,7 +43,7 @@ export function TileCover({ stream }: { stream: Stream }) {
 function SourceWord({ source }: { source: Source }) {
   return (
     <>
-      {SOURCE_KIND_LABELS[source.kind]} <code>{source.address}</code> {SOURCE_STATE_LABELS[source.state]}
+      {PROTOCOL_LABELS[source.kind]} <code>{source.address}</code> {SOURCE_STATE_LABELS[source.state]}
       {source.reason !== null && (
         <>
           : <code>{source.reason.code}</code> {source.reason.message}
