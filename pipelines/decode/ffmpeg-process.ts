@@ -57,7 +57,7 @@ export function startFfmpeg(options: FfmpegProcessOptions): FfmpegProcess {
 
   // fluent-ffmpeg would start ffmpeg twice before the first real start, to list formats and encoders, and its parser does
   // not understand the table of newer ffmpegs. The arguments are fixed, so ffmpeg itself is the judge of them.
-  command.availableFormats = (callback) => callback(noError, { flv: capability, rawvideo: capability });
+  command.availableFormats = (callback) => callback(noError, { flv: capability, ivf: capability, rawvideo: capability });
   command.availableEncoders = (callback) => callback(noError, {});
 
   command.on("start", () => {

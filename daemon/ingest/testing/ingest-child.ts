@@ -2,13 +2,14 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { DaemonToIngest, IngestOptions, IngestToDaemon } from "../messages.ts";
+import type { DaemonToIngest, IngestInfo, IngestOptions, IngestToDaemon } from "../messages.ts";
 
 type Message<T extends IngestToDaemon["type"]> = Extract<IngestToDaemon, { type: T }>;
 
 export interface IngestChild extends AsyncDisposable {
   readonly process: ChildProcess;
   readonly port: number;
+  readonly whip: IngestInfo["whip"];
   readonly messages: readonly IngestToDaemon[];
   /** Standard output and error together. */
   output(): string;
@@ -59,6 +60,7 @@ export async function startIngestChild(options: IngestOptions): Promise<IngestCh
   return {
     process: child,
     port: info.port,
+    whip: info.whip,
     messages,
     output: () => output,
     send: (message) => void child.send(message),
