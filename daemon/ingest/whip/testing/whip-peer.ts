@@ -1,0 +1,112 @@
+/** A WHIP publisher without a browser, on werift's DTLS client: it can be made to misbehave at every layer. */
+import { X509Certificate } from "node:crypto";
+import { type Socket, createSocket } from "node:dgram";
+import { once } from "node:events";
+import { CipherContext, DtlsClient, HashAlgorithm, NamedCurveAlgorithm, RtpHeader, SignatureAlgorithm, SrtcpSession, SrtpSession, keyLength, saltLength } from "werift";
+import { AUDIO, CLIENT_UFRAG, FINGERPRINT, VIDEO, makeOffer, whipClient } from "./offer.ts";
+import { bindingRequest } from "./stun-client.ts";
+
+export interface WhipPeerOptions {
+  readonly port: number;
+  readonly stream: string;
+  readonly key: string;
+  /** Offers the fingerprint of another certificate than it uses. */
+  readonly wrongFingerprint?: boolean;
+}
+
+export interface WhipPeer extends AsyncDisposable {
+  readonly sessionPath: string;
+  /** Datagrams that came from the server, without those of ICE and DTLS. */
+  readonly received: readonly Buffer[];
+  /** Resolves once DTLS is through; rejects when it cannot be. */
+  secure(): Promise<void>;
+  /** One frame of VP8 in one packet. */
+  sendFrame(keyframe: boolean): void;
+  sendRtp(fields: { readonly payload: Buffer; readonly payloadType?: number; readonly sequence?: number; readonly timestamp?: number; readonly ssrc?: number; readonly marker?: boolean }): Buffer;
+  sendRtcp(packet: Buffer): void;
+  sendRaw(datagram: Buffer): void;
+  check(): void;
+  /** A report that the server sent, in clear. */
+  decryptRtcp(datagram: Buffer): Buffer;
+}
+
+const VP8_PAYLOAD_TYPE = 96;
+const SSRC = 0x11223344;
+const PROFILE = 7;
+
+export async function startWhipPeer({ port, stream, key, wrongFingerprint = false }: WhipPeerOptions): Promise<WhipPeer> {
+  const certificate = await CipherContext.createSelfSignedCertificateWithKey({ signature: SignatureAlgorithm.ecdsa_3, hash: HashAlgorithm.sha256_4 }, NamedCurveAlgorithm.secp256r1_23);
+  const fingerprint = wrongFingerprint ? FINGERPRINT : new X509Certificate(certificate.certPem).fingerprint256;
+  const own = (lines: readonly string[]) => lines.map((line) => line.replace(FINGERPRINT, fingerprint));
+  const response = await whipClient(port, key)({ method: "POST", path: `/whip/${stream}`, headers: { "content-type": "application/sdp" }, body: makeOffer({ audio: own(AUDIO), video: own(VIDEO) }) });
+  const answer = await response.text();
+  if (response.status !== 201) throw new Error(`${response.status} ${answer}`);
+  const attribute = (name: string) => new RegExp(`a=${name}:(.*)\\r\\n`).exec(answer)?.[1] ?? "";
+  const [, , , , address = "", udpPort = "0"] = attribute("candidate").split(" ");
+
+  const socket: Socket = createSocket("udp4");
+  socket.bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const sendRaw = (datagram: Buffer) => socket.send(datagram, Number(udpPort), address);
+  const check = () => sendRaw(bindingRequest({ username: `${attribute("ice-ufrag")}:${CLIENT_UFRAG}`, password: attribute("ice-pwd") }));
+  const received: Buffer[] = [];
+  const proven = Promise.withResolvers<void>();
+  const transport = { type: "udp", address: { address: "", family: "IPv4", port: 0 }, closed: false, onData: (_bytes: Buffer): void => {}, send: async (bytes: Buffer) => sendRaw(bytes), close: async () => {} };
+  socket.on("message", (bytes) => {
+    const first = bytes[0] ?? 0;
+    if (first < 4) proven.resolve();
+    else if (first < 64) transport.onData(bytes);
+    else received.push(bytes);
+  });
+  const dtls = new DtlsClient({ cert: certificate.certPem, key: certificate.keyPem, signatureHash: certificate.signatureHash, transport, srtpProfiles: [PROFILE], extendedMasterSecret: true });
+  let srtp: { rtp: SrtpSession; rtcp: SrtcpSession } | null = null;
+  let sequence = 100;
+  let timestamp = 0xffff_0000;
+  const checks = setInterval(check, 1_000);
+
+  const peer: WhipPeer = {
+    sessionPath: response.headers.get("location") ?? "",
+    received,
+    async secure() {
+      check();
+      await proven.promise;
+      const connected = Promise.withResolvers<void>();
+      dtls.onConnect.subscribe(() => connected.resolve());
+      dtls.onError.subscribe((error: Error) => connected.reject(error));
+      await dtls.connect();
+      await connected.promise;
+      const keys = dtls.extractSessionKeys(keyLength(PROFILE), saltLength(PROFILE)) as { localKey: Buffer; localSalt: Buffer; remoteKey: Buffer; remoteSalt: Buffer };
+      const config = { profile: PROFILE, keys: { localMasterKey: keys.localKey, localMasterSalt: keys.localSalt, remoteMasterKey: keys.remoteKey, remoteMasterSalt: keys.remoteSalt } } as const;
+      srtp = { rtp: new SrtpSession(config), rtcp: new SrtcpSession(config) };
+    },
+    sendFrame(keyframe) {
+      timestamp = (timestamp + 3_000) >>> 0;
+      const frame = Buffer.from(keyframe ? "3002009d012a4001b40055" : "31020055", "hex");
+      peer.sendRtp({ payload: Buffer.concat([Buffer.from([0x10]), frame]), timestamp, marker: true });
+    },
+    sendRtp({ payload, payloadType = VP8_PAYLOAD_TYPE, sequence: given, timestamp: stamp = timestamp, ssrc = SSRC, marker = false }) {
+      if (srtp === null) throw new Error("not secured");
+      if (given === undefined) sequence = (sequence + 1) & 0xffff;
+      const header = new RtpHeader({ version: 2, payloadType, sequenceNumber: given ?? sequence, timestamp: stamp, ssrc, marker });
+      const datagram = srtp.rtp.encrypt(payload, header);
+      sendRaw(datagram);
+      return datagram;
+    },
+    sendRtcp(packet) {
+      if (srtp !== null) sendRaw(srtp.rtcp.encrypt(packet));
+    },
+    sendRaw,
+    check,
+    decryptRtcp(datagram) {
+      if (srtp === null) throw new Error("not secured");
+      return srtp.rtcp.decrypt(datagram);
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(checks);
+      const closed = once(socket, "close");
+      socket.close();
+      await closed;
+    },
+  };
+  return peer;
+}

@@ -1,0 +1,108 @@
+import { describe, expect, test } from "vitest";
+import { flvPayloads } from "./flv-payload.ts";
+import { createFrameAssembly } from "./video-frames.ts";
+import { seededRandom } from "./testing/udp-relay.ts";
+
+const hex = (text: string) => Buffer.from(text, "hex");
+let index = 0;
+const ordered = (timestamp: number, payload: Buffer, { marker = false, afterGap = false } = {}) => ({ packet: { payloadType: 96, marker, index: index++, timestamp, ssrc: 1, payload }, afterGap });
+
+const SPS = "6742c01ed9";
+const PPS = "68ce3c80";
+const STAP = `78${"0005"}${SPS}${"0004"}${PPS}`;
+
+describe("H.264", () => {
+  test("parameter sets in one packet, the picture in fragments: one keyframe, as AVC in FLV", () => {
+    const assembly = createFrameAssembly("h264");
+    expect(assembly.push(ordered(1, hex(STAP), { afterGap: true }))).toEqual([]);
+    expect(assembly.push(ordered(1, hex("7c85aabb")))).toEqual([]);
+    expect(assembly.push(ordered(1, hex("7c05cc")))).toEqual([]);
+    const [frame, ...rest] = assembly.push(ordered(1, hex("7c45dd"), { marker: true }));
+    expect(rest).toEqual([]);
+    expect(frame).toMatchObject({ keyframe: true, timestamp: 1, units: [hex("65aabbccdd")] });
+    const flv = frame && flvPayloads(frame);
+    expect(flv?.header?.toString("hex")).toBe(`1700000000${"0142c01eff"}e1${"0005"}${SPS}01${"0004"}${PPS}`);
+    expect(flv?.frame.toString("hex")).toBe(`1701000000${"00000005"}65aabbccdd`);
+  });
+
+  test("SEI, delimiters and filler are left out, and several slices stay together", () => {
+    const assembly = createFrameAssembly("h264");
+    for (const unit of [SPS, PPS, "0906", "0600", "6511", "0cff"]) assembly.push(ordered(1, hex(unit)));
+    expect(assembly.push(ordered(1, hex("6522"), { marker: true }))).toMatchObject([{ units: [hex("6511"), hex("6522")] }]);
+  });
+
+  test("a lost marker ends the frame with the next timestamp", () => {
+    const assembly = createFrameAssembly("h264");
+    for (const unit of [SPS, PPS, "6511"]) assembly.push(ordered(1, hex(unit)));
+    expect(assembly.push(ordered(2, hex("4122")))).toMatchObject([{ keyframe: true, timestamp: 1 }]);
+  });
+
+  test("nothing comes out before a keyframe, nor from a gap to the next one", () => {
+    const assembly = createFrameAssembly("h264");
+    const push = (timestamp: number, payload: string, options = {}) => assembly.push(ordered(timestamp, hex(payload), { marker: true, ...options })).length;
+    expect(push(1, "4111")).toBe(0);
+    expect(assembly.needsKeyframe).toBe(true);
+    for (const unit of [SPS, PPS]) assembly.push(ordered(2, hex(unit)));
+    expect(push(2, "6511")).toBe(1);
+    expect(assembly.needsKeyframe).toBe(false);
+    expect(push(3, "4122")).toBe(1);
+    expect(push(4, "4133", { afterGap: true })).toBe(0);
+    expect(push(5, "4144")).toBe(0);
+    // A keyframe whose start may be among what was lost is none.
+    expect(push(6, "6555", { afterGap: true })).toBe(0);
+    assembly.push(ordered(7, hex(STAP), { afterGap: true }));
+    expect(push(7, "6566")).toBe(1);
+    expect(assembly.damagedFrames).toBe(4);
+  });
+
+  test.each([
+    ["a fragment without its start", ["7c05aa"]],
+    ["a start without an end", ["7c85aa"]],
+    ["a whole unit between fragments", ["7c85aa", "41bb", "7c45cc"]],
+    ["an aggregate cut short", ["78000965"]],
+    ["an aggregate with an empty unit", ["780000"]],
+    ["a type that is not known here", ["7dffff"]],
+  ])("a damaged frame is dropped: %s", (_what, payloads) => {
+    const assembly = createFrameAssembly("h264");
+    for (const unit of [SPS, PPS]) assembly.push(ordered(1, hex(unit)));
+    const frames = payloads.flatMap((payload, each) => assembly.push(ordered(1, hex(payload), { marker: each === payloads.length - 1 })));
+    expect(frames).toEqual([]);
+    expect(assembly.needsKeyframe).toBe(true);
+  });
+});
+
+describe("VP8", () => {
+  const keyframe = hex(`300200${"9d012a"}4001b40055`);
+
+  test("the descriptor goes, its extensions too, and the frame is joined", () => {
+    for (const descriptor of ["10", "908012", "90809234", "90e0923405ff", "9020a0"]) {
+      const assembly = createFrameAssembly("vp8");
+      expect(assembly.push(ordered(1, Buffer.concat([hex(descriptor), keyframe.subarray(0, 6)]), { afterGap: true }))).toEqual([]);
+      expect(assembly.push(ordered(1, Buffer.concat([hex("00"), keyframe.subarray(6)]), { marker: true }))).toEqual([{ codec: "vp8", keyframe: true, timestamp: 1, data: keyframe }]);
+    }
+  });
+
+  test("it is enhanced FLV that leaves", () => {
+    const assembly = createFrameAssembly("vp8");
+    const [frame] = assembly.push(ordered(1, Buffer.concat([hex("10"), keyframe]), { marker: true }));
+    const flv = frame && flvPayloads(frame);
+    expect(flv?.header?.subarray(0, 5).toString("latin1")).toBe("\u0090vp08");
+    expect(flv?.frame.subarray(0, 5).toString("latin1")).toBe("\u0091vp08");
+    expect(flv?.frame.subarray(5)).toEqual(keyframe);
+  });
+
+  test.each([["nothing but a descriptor", "10"], ["a continuation first", "00aabbcc"], ["an extension that eats the packet", "90f0ff"], ["a keyframe without its start code", "1030020000000000000000"]])("a damaged frame is dropped: %s", (_what, payload) => {
+    expect(createFrameAssembly("vp8").push(ordered(1, hex(payload), { marker: true }))).toEqual([]);
+  });
+});
+
+test.each(["h264", "vp8"] as const)("random payloads never throw: %s", (codec) => {
+  const random = seededRandom(9_725);
+  const assembly = createFrameAssembly(codec);
+  for (let count = 0; count < 50_000; count += 1) {
+    const payload = Buffer.from(Array.from({ length: Math.floor(random() * 12) }, () => Math.floor(random() * 256)));
+    const frames = assembly.push(ordered(Math.floor(count / 3), payload, { marker: random() < 0.3, afterGap: random() < 0.05 }));
+    for (const frame of frames) flvPayloads(frame);
+  }
+  expect(assembly.damagedFrames).toBeGreaterThan(1_000);
+});
