@@ -1,4 +1,4 @@
-/** The container in which a codec's packets go to ffmpeg's stdin: FLV for H.264, IVF for VP8, which ffmpeg before 7.1 cannot take from FLV. */
+/** The container in which a codec's packets go to ffmpeg's stdin: FLV for H.264, IVF for VP8, which ffmpeg 5.1 cannot take from FLV. */
 import { encodeFlvTag, flvHeader } from "./flv-reader.ts";
 
 export type LiveVideoCodec = "h264" | "vp8";

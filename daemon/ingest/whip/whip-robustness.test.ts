@@ -182,7 +182,7 @@ describe("hostile publishers", () => {
     const forged = Buffer.from(frame);
     forged.writeUInt16BE(40_000, 2);
     peer.sendRaw(forged);
-    // Extension headers that claim 256 KiB made werift's own parser busy for minutes.
+    // Extension headers that claim 256 KiB keep werift's own parser busy for minutes.
     peer.sendRaw(Buffer.concat([Buffer.from("9060000100000001000000019d9dffff", "hex"), Buffer.alloc(1_000)]));
     peer.sendRaw(Buffer.concat([Buffer.from("906000010000000100000001bedeffff", "hex"), Buffer.alloc(1_000)]));
     peer.sendRtp({ payload: Buffer.from("10", "hex"), payloadType: 120 });
