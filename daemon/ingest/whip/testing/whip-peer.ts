@@ -20,8 +20,10 @@ export interface WhipPeer extends AsyncDisposable {
   readonly received: readonly Buffer[];
   /** Resolves once DTLS is through; rejects when it cannot be. */
   secure(): Promise<void>;
-  /** One frame of VP8 in one packet. */
+  /** Something that begins like a frame of VP8, in one packet. */
   sendFrame(keyframe: boolean): void;
+  /** A true frame of VP8, a thirtieth of a second after the one before. */
+  sendVp8(frame: Buffer): void;
   sendRtp(fields: { readonly payload: Buffer; readonly payloadType?: number; readonly sequence?: number; readonly timestamp?: number; readonly ssrc?: number; readonly marker?: boolean }): Buffer;
   sendRtcp(packet: Buffer): void;
   sendRaw(datagram: Buffer): void;
@@ -33,6 +35,7 @@ export interface WhipPeer extends AsyncDisposable {
 const VP8_PAYLOAD_TYPE = 96;
 const SSRC = 0x11223344;
 const PROFILE = 7;
+const MAX_PAYLOAD_BYTES = 1_100;
 
 export async function startWhipPeer({ port, stream, key, wrongFingerprint = false }: WhipPeerOptions): Promise<WhipPeer> {
   const certificate = await CipherContext.createSelfSignedCertificateWithKey({ signature: SignatureAlgorithm.ecdsa_3, hash: HashAlgorithm.sha256_4 }, NamedCurveAlgorithm.secp256r1_23);
@@ -83,6 +86,13 @@ export async function startWhipPeer({ port, stream, key, wrongFingerprint = fals
       timestamp = (timestamp + 3_000) >>> 0;
       const frame = Buffer.from(keyframe ? "3002009d012a4001b40055" : "31020055", "hex");
       peer.sendRtp({ payload: Buffer.concat([Buffer.from([0x10]), frame]), timestamp, marker: true });
+    },
+    sendVp8(frame) {
+      timestamp = (timestamp + 3_000) >>> 0;
+      for (let offset = 0; offset < frame.length; offset += MAX_PAYLOAD_BYTES) {
+        const end = Math.min(frame.length, offset + MAX_PAYLOAD_BYTES);
+        peer.sendRtp({ payload: Buffer.concat([Buffer.from([offset === 0 ? 0x10 : 0]), frame.subarray(offset, end)]), timestamp, marker: end === frame.length });
+      }
     },
     sendRtp({ payload, payloadType = VP8_PAYLOAD_TYPE, sequence: given, timestamp: stamp = timestamp, ssrc = SSRC, marker = false }) {
       if (srtp === null) throw new Error("not secured");
