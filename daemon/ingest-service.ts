@@ -48,7 +48,11 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
     init: () => ({ host: options.host ?? "127.0.0.1", port, app: options.app ?? "live", whip: options.whip ? { ...options.whip, ...whip } : null, streams: options.streams.map(({ name, key }) => ({ name, key })), limits: options.limits ?? {} }),
     onMessage: take,
     onState(state) {
-      if (state.kind === "ready") ({ port, whip } = state.info);
+      if (state.kind === "ready") {
+        ({ port, whip } = state.info);
+        // RTMP publishers come back while WHIP is still being loaded; their routes were not sent.
+        for (const stream of sessions.keys()) route(stream);
+      }
       if (state.kind === "down") {
         for (const stream of sessions.keys()) onStream(stream, { kind: "ingest-lost", reason: { code: "ingest-restarted", message: state.message } });
         sessions.clear();

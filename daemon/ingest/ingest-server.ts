@@ -3,7 +3,7 @@ import { INGEST_LIMITS, type IngestLimits } from "./limits.ts";
 import type { IngestCommand, IngestEvent, IngestInfo, IngestOptions } from "./messages.ts";
 import { createPublisherRegister } from "./publisher-register.ts";
 import { startRtmpServer } from "./rtmp-server.ts";
-import { type WhipServer, startWhipServer } from "./whip/whip-server.ts";
+import type { WhipServer } from "./whip/whip-server.ts";
 
 export interface IngestServer extends AsyncDisposable {
   readonly info: IngestInfo;
@@ -26,7 +26,11 @@ export async function startIngestServer(options: IngestOptions & { readonly onEv
   const rtmp = await startRtmpServer({ host, port: options.port ?? 1935, app, limits, clock, register });
   let whip: WhipServer | null = null;
   try {
-    if (options.whip !== undefined && options.whip !== null) whip = await startWhipServer({ ...options.whip, limits, clock, register });
+    if (options.whip) {
+      // Loading werift takes longer than all the rest: RTMP publishers of a restarted process need not wait for it.
+      const { startWhipServer } = await import("./whip/whip-server.ts");
+      whip = await startWhipServer({ ...options.whip, limits, clock, register });
+    }
   } catch (error) {
     await rtmp.close();
     throw error;
