@@ -26,7 +26,7 @@ export interface PublisherRegister {
   streamOf(key: string): KnownStream;
   /** Whether a publisher could be admitted now. @throws TruecastError publisher-exists, capacity-reached */
   check(stream: KnownStream): void;
-  /** Ends a stalled publisher in the way. The publication is the source's to feed. @throws as `check` */
+  /** Ends a stalled publisher in the way. The publication is the source's to feed. @throws TruecastError key-unknown, and as `check` */
   admit(source: PublisherSource, stream: KnownStream, events?: { readonly onKeyframeWanted?: () => void }): Publication;
   /** The source answers to `end` from here on. */
   begun(source: PublisherSource, publication: Publication, protocol: PublishProtocol): void;
@@ -70,6 +70,8 @@ export function createPublisherRegister({ streams, limits, clock, onEvent }: Pub
     streamOf: (key) => keys.streamOf(key),
     check,
     admit(source, stream, events = {}) {
+      // Between the answer to a WHIP client and its media, keys may have changed.
+      if (!keys.holds(stream)) throw new TruecastError("key-unknown", "The stream or its key is no longer configured.");
       check(stream);
       publishers.get(stream.name)?.source.end("publisher-stalled", "The publisher sent no media and another one took its path.");
       return createPublication({ stream, sessionId: source.sessionId, limits, clock, onEvent, ...events });

@@ -1,5 +1,4 @@
 /** The SDP answer and the ICE fragments of a session (RFC 9725, 4.2 and 4.3; RFC 8840). Pure. */
-import { isIPv6 } from "node:net";
 import { type IceCredentials, attributeOf, iceCredentialsOf, malformed, readSdpLines } from "./sdp-lines.ts";
 import type { WhipOffer } from "./sdp-offer.ts";
 import type { Remote } from "./stun.ts";
@@ -67,9 +66,4 @@ export function readFragment(text: string): IceFragment {
   // Read no further: a lite agent answers checks and starts none, so a client's address needs no resolving.
   if (candidates.some((candidate) => candidate.split(" ").length < 8)) throw malformed("a candidate that cannot be read");
   return { ice: iceCredentialsOf(...all), candidates: candidates.length };
-}
-
-/** The form of SDP for an address in a candidate. */
-export function isCandidateAddress(text: string): boolean {
-  return isIPv6(text) || /^\d{1,3}(\.\d{1,3}){3}$/.test(text);
 }

@@ -133,6 +133,16 @@ export function startWhipSession(options: WhipSessionOptions): WhipSession {
     },
   });
 
+  /** The client's packets drive everything in here, so whatever is thrown ends this client and nobody else. */
+  function guarded(act: () => DatagramDrop | null): DatagramDrop | null {
+    try {
+      return act();
+    } catch (error) {
+      finish(error instanceof TruecastError ? error : { code: "protocol-violation", message: `The publisher's packets cannot be read (${error instanceof Error ? error.name : typeof error}).` });
+      return null;
+    }
+  }
+
   function takeFrame(frame: VideoFrame, timestampMs: number): void {
     const payloads = flvPayloads(frame);
     if (payloads.header !== null) publish(9, payloads.header, timestampMs);
@@ -143,12 +153,7 @@ export function startWhipSession(options: WhipSessionOptions): WhipSession {
     if (state.kind !== "publishing") return;
     const dts = timestampMs % 2 ** 32;
     const packet: MediaPacket = { codec_type: codecType, dts, pts: dts, size: data.length, data };
-    try {
-      state.publication.packet(packet);
-    } catch (error) {
-      if (!(error instanceof TruecastError)) throw error;
-      finish(error);
-    }
+    state.publication.packet(packet);
   }
 
   function receiveMedia(datagram: Buffer): DatagramDrop | null {
@@ -203,8 +208,10 @@ export function startWhipSession(options: WhipSessionOptions): WhipSession {
         finish({ code: "protocol-violation", message: "The publisher sends too many packets." });
         return null;
       }
-      if (isDtls(bytes)) return transport.receive(bytes) ? null : "handshake";
-      return isMedia(bytes) ? receiveMedia(bytes) : "malformed";
+      return guarded(() => {
+        if (isDtls(bytes)) return transport.receive(bytes) ? null : "handshake";
+        return isMedia(bytes) ? receiveMedia(bytes) : "malformed";
+      });
     },
   };
   socket.register(ice, peer);
@@ -243,7 +250,10 @@ export function startWhipSession(options: WhipSessionOptions): WhipSession {
       socket.register(ice, peer);
     },
     pulse() {
-      if (state.kind === "publishing") video.pulse(clock());
+      guarded(() => {
+        if (state.kind === "publishing") video.pulse(clock());
+        return null;
+      });
     },
     tick() {
       const nowMs = clock();
