@@ -19,6 +19,18 @@ test("steps run in mirror order, once, and a failing one does not stop the rest"
   expect(second).toBe(first);
 });
 
+test("a step that comes in while it runs is run too", async () => {
+  const cleanUp = new CleanUp(log);
+  const order: string[] = [];
+  cleanUp.defer("store", async () => void order.push("store"));
+  cleanUp.defer("start", async () => {
+    order.push("start");
+    cleanUp.defer("late", async () => void order.push("late"));
+  });
+  expect(await cleanUp.run(1_000)).toEqual([]);
+  expect(order).toEqual(["start", "late", "store"]);
+});
+
 test("a step that hangs is left behind at the deadline and named", async () => {
   const cleanUp = new CleanUp(log);
   const done: string[] = [];

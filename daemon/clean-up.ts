@@ -26,7 +26,7 @@ export class CleanUp {
   }
 
   /**
-   * Runs every step, the newest first. A step that throws is logged and does not stop the others; a step that is not
+   * Runs every step, the newest first, those included that come in meanwhile. A step that throws is logged and does not stop the others; a step that is not
    * done at the deadline is left behind and named.
    * @returns names of the steps that failed or did not finish.
    */
@@ -36,7 +36,8 @@ export class CleanUp {
 
   async #runSteps(deadline: number): Promise<readonly string[]> {
     const unfinished: string[] = [];
-    for (const { name, close } of this.#steps.splice(0).reverse()) {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      const { name, close } = step;
       const timeLeftMs = Math.max(0, deadline - performance.now());
       const timeout = Promise.withResolvers<"late">();
       const timer = setTimeout(() => timeout.resolve("late"), timeLeftMs);

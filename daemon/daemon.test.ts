@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { AlertPage, Stream, StreamDetail, SystemStatus } from "./protocol.ts";
-import { type DaemonProcess, faceVideo, publish, type Publisher, publishWith, runCli, startCli, startDaemonProcess } from "./testing/daemon-process.ts";
+import { type DaemonProcess, faceVideo, freshEnvironment, publish, type Publisher, publishWith, runCli, startCli, startDaemonProcess } from "./testing/daemon-process.ts";
 
 const FORGED_KEY = "forged-key-1";
 const OTHER_KEY = "other-key-12";
@@ -228,7 +228,7 @@ describe("a start that cannot succeed", () => {
   test("names a taken port", { timeout: 30_000 }, async () => {
     await using daemon = await startDaemonProcess({ streams });
     const { port } = new URL(daemon.httpUrl);
-    const taken = await runCli(["start"], { TRUECAST_HTTP_PORT: port, TRUECAST_RTMP_PORT: "0", TRUECAST_WHIP_PORT: "0", TRUECAST_WHIP_UDP_PORT: "0", TRUECAST_DATA_DIR: `${daemon.dataDir}-2`, TRUECAST_INFERENCE_MODEL: "scripted" });
+    const taken = await runCli(["start"], { ...(await freshEnvironment()), TRUECAST_HTTP_PORT: port });
     expect(taken.code).toBe(1);
     expect(taken.stderr).toContain(`127.0.0.1:${port}`);
     expect(taken.stderr).toContain("[port-in-use]");
@@ -249,7 +249,7 @@ describe("a start that cannot succeed", () => {
   });
 
   test("ends at once when it is told to before it is through", { timeout: 30_000 }, async () => {
-    const { child, exited } = startCli(["start"], { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_WHIP_PORT: "0", TRUECAST_WHIP_UDP_PORT: "0", TRUECAST_DATA_DIR: "/tmp/truecast-e2e-early", TRUECAST_INFERENCE_MODEL: "scripted" });
+    const { child, exited } = startCli(["start"], await freshEnvironment());
     // Its first log line comes before any child is started.
     await new Promise((resolve) => child.stdout?.once("data", resolve));
     child.kill("SIGTERM");
@@ -257,13 +257,13 @@ describe("a start that cannot succeed", () => {
   });
 
   test("names a model that is not there", async () => {
-    const outcome = await runCli(["start"], { TRUECAST_INFERENCE_MODEL: "nothing", TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_WHIP_PORT: "0", TRUECAST_WHIP_UDP_PORT: "0", TRUECAST_DATA_DIR: "/tmp/truecast-e2e-none" });
+    const outcome = await runCli(["start"], { ...(await freshEnvironment()), TRUECAST_INFERENCE_MODEL: "nothing" });
     expect(outcome.code).toBe(1);
     expect(outcome.stderr).toContain("[model-not-found]");
   });
 
   test("does not fall back in silence from a GPU that does not load", { timeout: 60_000 }, async () => {
-    const outcome = await runCli(["start"], { TRUECAST_INFERENCE_PROVIDER: "cuda", TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_WHIP_PORT: "0", TRUECAST_WHIP_UDP_PORT: "0", TRUECAST_DATA_DIR: "/tmp/truecast-e2e-cuda" });
+    const outcome = await runCli(["start"], { ...(await freshEnvironment()), TRUECAST_INFERENCE_MODEL: "edge", TRUECAST_INFERENCE_PROVIDER: "cuda" });
     expect(outcome.code).toBe(1);
     expect(outcome.stderr).toContain("[provider-unavailable]");
   });

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import pino, { type Logger } from "pino";
+import type { Logger } from "pino";
 import type { LoadedConfig, ResolvedStream } from "../config/load.ts";
 import { readManifest } from "../models/manifest.ts";
 import { createAlertPages } from "./alert-pages.ts";
@@ -16,11 +16,11 @@ import { Components, componentState } from "./components.ts";
 import { startHttpServer, type HttpServer } from "./http/server.ts";
 import type { LiveUpdate } from "./http/source.ts";
 import { modelFolder, providerOf, startInference } from "./inference-service.ts";
-import { type IngestService, startIngest } from "./ingest-service.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import { createObserver } from "./metrics/observe.ts";
 import type { ModelCard, SystemStatus } from "./protocol.ts";
-import { type PulledStreams, startPulledStreams, tooManyStreams } from "./pulled-streams.ts";
+import { type PublishedStreams, startPublishedStreams } from "./published-streams.ts";
+import { type PulledStreams, startPulledStreams } from "./pulled-streams.ts";
 import { keptSecret } from "./secrets.ts";
 import { createSources } from "./sources.ts";
 import { openStore } from "./store/store.ts";
@@ -30,7 +30,6 @@ import { StreamRegistry } from "./streams/stream-registry.ts";
 import { version } from "./version.ts";
 
 const START_UNWIND_MS = 5_000;
-const RTMP_APP = "live";
 
 export interface KeptSecret {
   readonly secret: string;
@@ -50,27 +49,26 @@ export interface Daemon {
   close(deadlineMs: number): Promise<readonly string[]>;
 }
 
-export function createLogger(level: string): Logger {
-  return pino({ level, base: { component: "daemon" } });
-}
-
 /**
  * @throws TruecastError when a part does not start: port-in-use, model-*, provider-unavailable, store-failed; the signal's
- * reason when it is aborted. What had started by then is ended first; a child that was just starting ends with this process.
+ * reason when it is aborted. What had started by then, or was just starting, is ended first.
  */
 export async function startDaemon(loaded: LoadedConfig, { log, signal }: { readonly log: Logger; readonly signal?: AbortSignal }): Promise<Daemon> {
   const cleanUp = new CleanUp(log);
   const aborted = Promise.withResolvers<never>();
   signal?.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
+  const starting = startParts(loaded, { log, signal, cleanUp });
   try {
-    return await Promise.race([startParts(loaded, { log, cleanUp }), aborted.promise]);
+    return await Promise.race([starting, aborted.promise]);
   } catch (error) {
+    // The newest step, so that what comes in until the start has come to its end is ended too. Its outcome matters no more.
+    cleanUp.defer("start", () => starting.then(() => undefined, () => undefined));
     await cleanUp.run(START_UNWIND_MS);
     throw error;
   }
 }
 
-async function startParts({ config, streams: configured, sources: configuredSources, token: configuredToken }: LoadedConfig, { log, cleanUp }: { log: Logger; cleanUp: CleanUp }): Promise<Daemon> {
+async function startParts({ config, streams: configured, sources: configuredSources, token: configuredToken }: LoadedConfig, { log, signal, cleanUp }: { log: Logger; signal: AbortSignal | undefined; cleanUp: CleanUp }): Promise<Daemon> {
   const startedAt = Date.now();
   const generatedKey = configured.length === 0 && configuredSources.length === 0 ? keptSecret(config.dataDir, "studio.key") : null;
   const streams: readonly ResolvedStream[] = generatedKey ? [{ name: "studio", key: generatedKey.secret }] : configured;
@@ -84,9 +82,9 @@ async function startParts({ config, streams: configured, sources: configuredSour
   const metrics = createMetrics({ version, maxStreams: config.analysis.maxStreams });
   const observe = createObserver(metrics);
   metrics.model(model);
-  // Both start last, and are asked for before that.
+  // They start last, and are asked for before that.
   let http: HttpServer | undefined;
-  let ingest: IngestService | undefined;
+  let published: PublishedStreams | undefined;
   let pulled: PulledStreams | undefined;
   /** Nobody listens before the HTTP server does, and what a message would say may not be there yet. */
   const broadcast = (update: () => LiveUpdate): void => http?.broadcast(update());
@@ -154,6 +152,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
       maxBatch: config.inference.maxBatch,
       maxTracks: config.analysis.maxStreams * config.faces.maxFaces,
       log,
+      signal,
       onState(state) {
         components.set("inference", componentState(state));
         metrics.provider(providerOf(state));
@@ -198,45 +197,17 @@ async function startParts({ config, streams: configured, sources: configuredSour
       },
       onReady(waiting) {
         for (const stream of waiting) {
-          ingest?.route(stream);
+          published?.route(stream);
           pulled?.route(stream);
         }
       },
       log,
+      signal,
     }),
   );
 
-  ingest = cleanUp.use(
-    "ingest",
-    await startIngest({
-      host: config.rtmp.host,
-      port: config.rtmp.port,
-      app: RTMP_APP,
-      whip: config.whip.enabled ? config.whip : null,
-      streams,
-      limits: { maxConnections: config.rtmp.maxConnections, whipMaxSessions: config.whip.maxSessions, maxPublishers: config.analysis.maxStreams, stallWarnMs: config.rtmp.stallMs, stallEndMs: config.rtmp.stallMs },
-      socketPathFor: (stream) => analysis.socketPathFor(stream, registry.nextTrackId(stream)),
-      onStream(stream, event) {
-        registry.apply(stream, event);
-        // The ingest process counts its own publishers only.
-        if (event.kind === "published" && registry.publishing > config.analysis.maxStreams) ingest?.kick(stream, tooManyStreams(config.analysis.maxStreams));
-      },
-      onCodec: (stream, codec) => registry.setCodec(stream, codec),
-      onStats(stats) {
-        for (const stream of stats.streams) registry.setBitrate(stream.stream, stream.bitrateKbps);
-        observe.ingest(stats);
-      },
-      onState: (state) => components.set("ingest", componentState(state)),
-      onRestart: (cause) => components.restarted("ingest", cause),
-      log,
-    }),
-  );
-  const rtmpUrl = `rtmp://${bracketed(config.rtmp.host)}:${ingest.port}/${RTMP_APP}`;
-  const whipUrl = whipUrlOf(ingest);
-
-  function whipUrlOf(running: IngestService | undefined): string | null {
-    return running?.whip ? `http://${bracketed(config.whip.host)}:${running.whip.port}/whip` : null;
-  }
+  published = cleanUp.use("ingest", await startPublishedStreams({ config, streams, registry, analysis, observe, components, signal, log }));
+  const { rtmpUrl, whipUrl } = published;
 
   pulled = cleanUp.use(
     "pull",
@@ -247,8 +218,8 @@ async function startParts({ config, streams: configured, sources: configuredSour
     return {
       version,
       startedAt,
-      rtmpUrl: ingest ? `rtmp://${bracketed(config.rtmp.host)}:${ingest.port}/${RTMP_APP}` : "",
-      whipUrl: whipUrlOf(ingest),
+      rtmpUrl: published?.rtmpUrl ?? "",
+      whipUrl: published?.whipUrl ?? null,
       components: components.all(),
       samplingFps: sampling.samplingFps,
       capacity: { streams: registry.publishing, maxStreams: config.analysis.maxStreams },
@@ -328,8 +299,4 @@ async function startParts({ config, streams: configured, sources: configuredSour
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host.startsWith("127.");
-}
-
-function bracketed(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }

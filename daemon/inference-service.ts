@@ -12,6 +12,8 @@ export interface InferenceServiceOptions extends Pick<InferenceOptions, "socketP
   readonly onState?: (state: ChildState<InferenceInfo>) => void;
   readonly onRestart?: (cause: RestartCause) => void;
   readonly log: Logger;
+  /** Ends a start that is not through yet. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface InferenceService extends AsyncDisposable {
@@ -44,6 +46,7 @@ export async function startInference(options: InferenceServiceOptions): Promise<
     },
     ...(options.onRestart && { onRestart: options.onRestart }),
     log,
+    signal: options.signal,
     readyTimeoutMs: READY_TIMEOUT_MS,
     heartbeatTimeoutMs: HEARTBEAT_TIMEOUT_MS,
   });

@@ -17,6 +17,8 @@ export interface IngestServiceOptions extends IngestOptions {
   readonly onState: (state: ChildState<IngestInfo>) => void;
   readonly onRestart: (cause: RestartCause) => void;
   readonly log: Logger;
+  /** Ends a start that is not through yet. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface IngestService extends AsyncDisposable {
@@ -45,7 +47,14 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
     name: "ingest",
     entry: new URL("./ingest/ingest-process.ts", import.meta.url),
     // A restarted process must listen where publishers expect it, even if the first one chose its port.
-    init: () => ({ host: options.host ?? "127.0.0.1", port, app: options.app ?? "live", whip: options.whip ? { ...options.whip, ...whip } : null, streams: options.streams.map(({ name, key }) => ({ name, key })), limits: options.limits ?? {} }),
+    init: () => ({
+      host: options.host ?? "127.0.0.1",
+      port,
+      app: options.app ?? "live",
+      whip: options.whip ? { ...options.whip, ...whip } : null,
+      streams: options.streams.map(({ name, key }) => ({ name, key })),
+      limits: options.limits ?? {},
+    }),
     onMessage: take,
     onState(state) {
       if (state.kind === "ready") {
@@ -61,6 +70,7 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
     },
     onRestart: options.onRestart,
     log,
+    signal: options.signal,
   });
 
   for (const stream of sessions.keys()) route(stream);

@@ -50,6 +50,8 @@ export function startPull(options: PullServiceOptions): PullService {
   let child: SupervisedChild<PullInfo, PullCommand> | null = null;
   let starting: Promise<void> | null = null;
   let closing: Promise<void> | null = null;
+  /** Told to a process that is just starting when it is no longer wanted. */
+  const leaving = new AbortController();
 
   const init = (): PullOptions => ({ sources: [...specs.values()], allow: options.allow, fileRoots: options.fileRoots, transcode: options.transcode, limits: options.limits });
 
@@ -63,11 +65,13 @@ export function startPull(options: PullServiceOptions): PullService {
         onState,
         onRestart: options.onRestart,
         log,
+        signal: leaving.signal,
       });
       // What was changed, and who connected, while it started.
       child.send({ type: "set-sources", sources: [...specs.values()] });
       for (const stream of sessions.keys()) route(stream);
     } catch (error) {
+      if (leaving.signal.aborted) return;
       // Only a very first start ends here; the next change of a source tries again.
       log.error({ err: error, component: "pull" }, "the pull process does not start");
     } finally {
@@ -157,6 +161,7 @@ export function startPull(options: PullServiceOptions): PullService {
   }
 
   const end = async (): Promise<void> => {
+    leaving.abort();
     await starting;
     await child?.close();
   };

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { freePort, serveWithFfmpeg } from "./ingest/pull/testing/pulling.ts";
 import type { Source, Stream, StreamDetail, SystemStatus } from "./protocol.ts";
-import { type DaemonProcess, faceVideo, publishWith, runCli, startDaemonProcess } from "./testing/daemon-process.ts";
+import { type DaemonProcess, faceVideo, freshEnvironment, publishWith, runCli, startDaemonProcess } from "./testing/daemon-process.ts";
 
 const TIMEOUT = { timeout: 90_000 };
 const H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "30", "-pix_fmt", "yuv420p", "-f", "mpegts"];
@@ -116,7 +116,7 @@ describe("pulled streams", () => {
 });
 
 test("a source of the configuration that cannot be meant ends the start, without showing its URL", async () => {
-  const outcome = await runCli(["start"], { TRUECAST_STREAMS: '[{ name: gate, url: "rtsp://viewer:pass-word@10.0.0.1/1" }]', TRUECAST_DATA_DIR: "/tmp/truecast-e2e-pull", TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_INFERENCE_MODEL: "scripted" });
+  const outcome = await runCli(["start"], { TRUECAST_STREAMS: '[{ name: gate, url: "rtsp://viewer:pass-word@10.0.0.1/1" }]', ...(await freshEnvironment()) });
   expect(outcome.code).toBe(1);
   expect(outcome.stderr).toContain("[address-refused]");
   expect(outcome.stderr).toContain("outbound.allow");

@@ -24,6 +24,8 @@ export interface AnalysisPoolOptions {
   /** A process is ready again; the publishers of these streams need a new route. */
   readonly onReady: (streams: readonly string[]) => void;
   readonly log: Logger;
+  /** Ends a start that is not through yet. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface AnalysisPool extends AsyncDisposable {
@@ -59,6 +61,7 @@ export async function startAnalysisPool(options: AnalysisPoolOptions): Promise<A
       },
       onRestart: (cause) => options.onRestart(name, cause),
       log: options.log,
+      signal: options.signal,
     });
   };
 

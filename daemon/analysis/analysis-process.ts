@@ -1,10 +1,10 @@
 /** Entry of an analysis process: takes publishers' FLV from a Unix socket; gives faces, scores, thumbnails and counts to the daemon. */
 import { rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
-import pino from "pino";
 import sharp from "sharp";
 import { createFacePipeline } from "../../pipelines/faces/face-pipeline.ts";
 import { startFaceApiDetector } from "../../pipelines/faces/face-api-detector.ts";
+import { createLogger } from "../log-output.ts";
 import { runChild, sendToDaemon } from "../supervision/child-lifecycle.ts";
 import { startInferenceClient } from "../inference/inference-client.ts";
 import type { AnalysisCommand, AnalysisInfo, AnalysisOptions, AnalysisReport } from "./messages.ts";
@@ -17,7 +17,7 @@ runChild<AnalysisOptions, AnalysisInfo, AnalysisCommand>(async (options) => {
   // One thumbnail at a time is plenty; libvips would keep a pool of threads and a cache for each.
   sharp.concurrency(1);
   sharp.cache(false);
-  const log = pino({ level: options.logLevel, base: { component: "analysis", pid: process.pid } });
+  const log = createLogger(options.logLevel, { component: "analysis", pid: process.pid });
   let closing = false;
   // Tracks end with this process, but not because a face left: the alerts of a daemon that ends stay open for the next run.
   const report = (message: AnalysisReport): void => {

@@ -1,10 +1,10 @@
 /** `doctor`, `check-config` and `demo` as a person runs them. */
 import { createServer, type AddressInfo } from "node:net";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { readManifest } from "../../models/manifest.ts";
 import { modelFolder } from "../inference-service.ts";
 import { faceVideo, runCli, startCli } from "../testing/daemon-process.ts";
@@ -71,7 +71,7 @@ test("the demo never scores a user's video with the script, and says so where it
   await cp(modelFolder("edge", null), join(modelsDir, "edge"), { recursive: true });
   const manifest = join(modelsDir, "edge", "manifest.json");
   writeFileSync(manifest, readFileSync(manifest, "utf8").replace(/"trained": (true|false)/, '"trained": false'));
-  const { child, exited } = startCli(["demo", "--video", await faceVideo()], { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_INFERENCE_MODELS_DIR: modelsDir });
+  const { child, exited } = startCli(["demo", "--video", await faceVideo()], { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_WHIP_PORT: "0", TRUECAST_WHIP_UDP_PORT: "0", TRUECAST_INFERENCE_MODELS_DIR: modelsDir });
   let told = "";
   const running = Promise.withResolvers<void>();
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
@@ -84,6 +84,15 @@ test("the demo never scores a user's video with the script, and says so where it
   expect(told).not.toContain("SCRIPT");
   child.kill("SIGINT");
   expect(await exited).toEqual([0, null]);
+});
+
+test("the demo ends at once when it is told to while it makes its videos", { timeout: 60_000 }, async () => {
+  const cache = join(folder, "fresh-cache");
+  const { child, exited } = startCli(["demo"], { ...freePorts, XDG_CACHE_HOME: cache });
+  await vi.waitFor(() => expect(readdirSync(join(cache, "truecast/demo")).filter((name) => name.endsWith(".part"))).not.toHaveLength(0), { timeout: 30_000, interval: 10 });
+  child.kill("SIGTERM");
+  expect(await exited).toEqual([0, null]);
+  expect(readdirSync(join(cache, "truecast/demo"))).toEqual([]);
 });
 
 test("the demo names a video that is not there", async () => {

@@ -4,15 +4,17 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type { Logger } from "pino";
 import WebSocket from "ws";
 import { loadConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { readManifest } from "../../models/manifest.ts";
 import { TruecastError } from "../../pipelines/errors.ts";
-import { createLogger, startDaemon, type Daemon } from "../daemon.ts";
+import { startDaemon, type Daemon } from "../daemon.ts";
 import { makeDemoVideos } from "../demo/demo-video.ts";
 import { startPublisher } from "../demo/publish-video.ts";
 import { modelFolder } from "../inference-service.ts";
+import { createLogger } from "../log-output.ts";
 import type { ServerMessage } from "../protocol.ts";
 import { endSignal } from "./start.ts";
 
@@ -38,16 +40,25 @@ interface DemoStream {
 export async function demo(options: DemoOptions): Promise<void> {
   if (options.video !== undefined && !existsSync(options.video)) throw new TruecastError("input-not-found", `${options.video}: no such file`);
   const ending = endSignal();
-  const log = createLogger("warn");
+  const abort = new AbortController();
+  void ending.then((signal) => abort.abort(signal));
+  const log = createLogger("warn", { component: "daemon" });
   const loaded = loadConfig({ environment: process.env });
   const { inference, note } = await chooseModel(options, loaded.config.inference);
   await using stack = new AsyncDisposableStack();
 
-  const streams = [...(await demoStreams(options.video, log)), { name: "studio", key: newKey() }];
   const dataDir = await mkdtemp(join(tmpdir(), "truecast-demo-"));
   stack.defer(() => rm(dataDir, { recursive: true, force: true }));
   const config = { ...loaded.config, dataDir, streams: [], log: { level: "warn" as const }, inference };
-  const daemon = await startDaemon({ ...loaded, config, streams }, { log });
+  let streams: readonly DemoStream[];
+  let daemon: Daemon;
+  try {
+    streams = [...(await demoStreams(options.video, { log, signal: abort.signal })), { name: "studio", key: newKey() }];
+    daemon = await startDaemon({ ...loaded, config, streams }, { log, signal: abort.signal });
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+    return;
+  }
   stack.defer(async () => void (await daemon.close(SHUTDOWN_DEADLINE_MS)));
 
   for (const { key, file } of streams) {
@@ -74,11 +85,11 @@ async function chooseModel(options: DemoOptions, configured: Inference): Promise
   return { inference: { ...inference, model: SCRIPTED, modelsDir: null }, note: `${untrained}. ${SCRIPT_NOTE}` };
 }
 
-async function demoStreams(video: string | undefined, log: ReturnType<typeof createLogger>): Promise<DemoStream[]> {
+async function demoStreams(video: string | undefined, { log, signal }: { readonly log: Logger; readonly signal: AbortSignal }): Promise<DemoStream[]> {
   if (video !== undefined) return [{ name: "demo-video", key: newKey(), file: resolve(video) }];
   console.log("Making the demo's two videos from the sample photographs of @vladmandic/face-api (once) …");
   const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-  const { genuine, forged } = await makeDemoVideos({ outDir: join(cache, "truecast", "demo"), log });
+  const { genuine, forged } = await makeDemoVideos({ outDir: join(cache, "truecast", "demo"), log, signal });
   return [
     { name: "demo-genuine", key: newKey(), file: genuine },
     { name: "demo-forged", key: newKey(), file: forged },
@@ -100,8 +111,7 @@ function announce({ httpUrl, rtmpUrl, whipUrl }: Daemon, { streams, note }: { st
   Fed now over RTMP: ${fed.join(", ")}.
   Your own camera:   OBS → Settings → Stream → Custom, server ${rtmpUrl}, stream key ${own?.key ?? ""}
                      or  ffmpeg -re -i FILE -c:v libx264 -preset veryfast -tune zerolatency -g 60 -an -f flv ${rtmpUrl}/${own?.key ?? ""}
-                     or  OBS → Settings → Stream → WHIP, server ${whipUrl}/${own?.name ?? ""}, bearer token ${own?.key ?? ""}
-  Metrics:           ${httpUrl}/metrics`);
+${whipUrl === null ? "" : `                     or  OBS → Settings → Stream → WHIP, server ${whipUrl}/${own?.name ?? ""}, bearer token ${own?.key ?? ""}\n`}  Metrics:           ${httpUrl}/metrics`);
   if (note !== null) console.log(`\n  ${note}`);
   console.log("  Ctrl-C ends the demo.\n");
 }

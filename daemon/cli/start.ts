@@ -1,13 +1,14 @@
 /** `truecast start`: runs the daemon until it is told to end. */
 import { loadConfig } from "../../config/load.ts";
-import { createLogger, startDaemon, type Daemon } from "../daemon.ts";
+import { startDaemon, type Daemon } from "../daemon.ts";
+import { createLogger } from "../log-output.ts";
 
 /** Everything ends within this, or is left behind and named in the log. */
 const SHUTDOWN_DEADLINE_MS = 9_000;
 
 export async function start({ config: file }: { readonly config?: string }): Promise<void> {
   const loaded = loadConfig({ file, environment: process.env });
-  const log = createLogger(loaded.config.log.level);
+  const log = createLogger(loaded.config.log.level, { component: "daemon" });
   const ending = endSignal();
   const abort = new AbortController();
   void ending.then((signal) => abort.abort(signal));
@@ -36,6 +37,8 @@ export function endSignal(): Promise<NodeJS.Signals> {
 
 /** What a person needs to go on; on standard error, for standard output carries the log. */
 function announce({ httpUrl, rtmpUrl, whipUrl, generated, tokenInUse }: Daemon): void {
+  // Nobody reads it: no reason to end.
+  process.stderr.on("error", () => undefined);
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   say("");
   say(`  Dashboard   ${httpUrl}/`);

@@ -18,6 +18,8 @@ export interface DemoVideoOptions {
   /** Kept between runs: the videos are made again only when the photographs or this code change. */
   readonly outDir: string;
   readonly log: Logger;
+  /** Gives up what is being made. */
+  readonly signal?: AbortSignal | undefined;
   /** Shorter for tests. */
   readonly loopSeconds?: number;
 }
@@ -41,7 +43,7 @@ const SOURCES = ["demo-video.ts", "demo-camera.ts", "demo-scenes.ts", "forged-fa
 
 /** @throws TruecastError setup-incomplete (no ffmpeg, or it refused), internal */
 export async function makeDemoVideos(options: DemoVideoOptions): Promise<DemoVideos> {
-  const { outDir, log } = options;
+  const { outDir, log, signal } = options;
   const loopSeconds = options.loopSeconds ?? LOOP_SECONDS;
   await mkdir(outDir, { recursive: true });
   const version = await versionOf(loopSeconds);
@@ -49,7 +51,8 @@ export async function makeDemoVideos(options: DemoVideoOptions): Promise<DemoVid
   const missing = SCENES.filter((scene) => !existsSync(fileOf(scene)));
   if (missing.length > 0) {
     const startedAt = performance.now();
-    const made = await Promise.allSettled(missing.map((scene) => makeVideo(scene, fileOf(scene), loopSeconds)));
+    const made = await Promise.allSettled(missing.map((scene) => makeVideo(scene, { file: fileOf(scene), loopSeconds, signal })));
+    signal?.throwIfAborted();
     for (const outcome of made) if (outcome.status === "rejected") throw outcome.reason;
     await removeOthers(outDir, version);
     log.info({ outDir, seconds: Math.round((performance.now() - startedAt) / 100) / 10 }, "made the demo's videos");
@@ -78,7 +81,7 @@ async function removeOthers(outDir: string, version: string): Promise<void> {
   await Promise.all(old.map((name) => rm(join(outDir, name), { force: true })));
 }
 
-async function makeVideo(scene: Scene, file: string, loopSeconds: number): Promise<void> {
+async function makeVideo(scene: Scene, { file, loopSeconds, signal }: { readonly file: string; readonly loopSeconds: number; readonly signal: AbortSignal | undefined }): Promise<void> {
   const loopFrames = loopSeconds * FPS;
   // Two demos at once must not write one file.
   const unfinished = `${file}.${process.pid}.part`;
@@ -87,7 +90,7 @@ async function makeVideo(scene: Scene, file: string, loopSeconds: number): Promi
   await writeFile(stillFile, await sharp(still.rgb, { raw: { width: STILL_WIDTH, height: STILL_HEIGHT, channels: 3 } }).png().toBuffer());
   try {
     const forged = scene.forgery === null ? null : await forgedFaceOf(scene, still, loopFrames);
-    await encode({ arguments: encoderArguments({ scene, stillFile, forged, loopSeconds, file: unfinished }), forged, loopFrames });
+    await encode({ arguments: encoderArguments({ scene, stillFile, forged, loopSeconds, file: unfinished }), forged, loopFrames, signal });
     await rename(unfinished, file);
   } finally {
     await Promise.all([rm(stillFile, { force: true }), rm(unfinished, { force: true })]);
@@ -149,8 +152,8 @@ function encoderArguments({ scene, stillFile, forged, loopSeconds, file }: Encod
   return ["-nostdin", "-hide_banner", "-loglevel", "error", "-y", ...input, ...filters, ...codec, ...rate, ...output];
 }
 
-async function encode(job: { readonly arguments: readonly string[]; readonly forged: ForgedFace | null; readonly loopFrames: number }): Promise<void> {
-  const child = spawn(process.env["FFMPEG_PATH"] ?? "ffmpeg", job.arguments, { stdio: ["pipe", "ignore", "pipe"] });
+async function encode(job: { readonly arguments: readonly string[]; readonly forged: ForgedFace | null; readonly loopFrames: number; readonly signal: AbortSignal | undefined }): Promise<void> {
+  const child = spawn(process.env["FFMPEG_PATH"] ?? "ffmpeg", job.arguments, { stdio: ["pipe", "ignore", "pipe"], signal: job.signal, killSignal: "SIGKILL" });
   let complaint = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     complaint = (complaint + text).slice(-500);

@@ -1,5 +1,5 @@
 /** Entry of the inference process: one device, one model; alone because inference blocks its thread and native code may crash. */
-import pino from "pino";
+import { createLogger } from "../log-output.ts";
 import { runChild, sendToDaemon } from "../supervision/child-lifecycle.ts";
 import { startCropServer } from "./crop-server.ts";
 import { startInferenceEngine } from "./engine.ts";
@@ -8,7 +8,7 @@ import type { InferenceInfo, InferenceOptions, InferenceReport } from "./message
 const REPORT_INTERVAL_MS = 1000;
 
 runChild<InferenceOptions, InferenceInfo, never>(async (options) => {
-  const log = pino({ level: options.logLevel, base: { component: "inference" } });
+  const log = createLogger(options.logLevel, { component: "inference" });
   const engine = await startInferenceEngine({
     ...options,
     log,

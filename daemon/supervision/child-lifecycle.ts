@@ -1,6 +1,9 @@
 /** A child process's side of supervision: start on `init`, answer ready or failed, end on `close` or when the daemon is gone. */
 import { errorCodeOf, type ErrorCode } from "../../pipelines/errors.ts";
 
+/** The supervisor kills sooner; this is for a child whose daemon is gone, and whose end hangs. */
+const END_DEADLINE_MS = 5_000;
+
 export interface ChildBody<Info, Command> {
   readonly info: Info;
   readonly onCommand: (command: Command) => void;
@@ -20,6 +23,7 @@ export function runChild<Init, Info, Command extends { readonly type: string }>(
   const end = async (): Promise<void> => {
     if (ending) return;
     ending = true;
+    setTimeout(() => process.exit(1), END_DEADLINE_MS);
     let code = 0;
     try {
       await (await body)?.close();

@@ -52,6 +52,25 @@ test("a first start that fails rejects with the child's own code and message", a
   await expect(start({ fail: true })).rejects.toMatchObject({ code: "port-in-use", message: "127.0.0.1:1 is taken" });
 });
 
+test("a first start that hangs is given up on the signal, and its process is gone", async () => {
+  const abort = new AbortController();
+  const pid = Promise.withResolvers<number>();
+  const starting = startSupervisedChild<{ hang: boolean }, Info, Command, { type: string; pid: number }>({
+    name: "echo",
+    entry: new URL("./testing/echo-child.ts", import.meta.url),
+    init: () => ({ hang: true }),
+    onMessage: (message) => pid.resolve(message.pid),
+    log: pino({ level: "silent" }),
+    signal: abort.signal,
+    closeTimeoutMs: 100,
+  });
+  const outcome = expect(starting).rejects.toBe("SIGTERM");
+  const hanging = await pid.promise;
+  abort.abort("SIGTERM");
+  await outcome;
+  expect(() => process.kill(hanging, 0)).toThrow();
+});
+
 test("messages to a child that is down are refused, not queued", async () => {
   const { child } = await start();
   await child.close();

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import { type ErrorCode, ERROR_CODES, TruecastError } from "../../pipelines/errors.ts";
+import { passOn } from "../log-output.ts";
 import { BackOff } from "./back-off.ts";
 
 /** Why a child was started again; the label `cause` of truecast_restarts_total. */
@@ -37,6 +38,8 @@ export interface SupervisedChildOptions<Init, Info, Out extends { readonly type:
   /** Flags of Node for the child. */
   readonly execArgv?: readonly string[];
   readonly log: Logger;
+  /** Ends a first start that is not through yet; afterwards it has no effect. */
+  readonly signal?: AbortSignal | undefined;
   readonly readyTimeoutMs?: number;
   /** A child silent for this long is wedged and is killed; children speak once a second. */
   readonly heartbeatTimeoutMs?: number;
@@ -63,12 +66,14 @@ const BACK_OFF = { firstMs: 200, maxMs: 10_000, healthyAfterMs: 10_000 };
 
 /**
  * Starts the child and waits until it is ready.
- * @throws TruecastError when the very first start fails; later ends are restarted without limit of number.
+ * @throws TruecastError when the very first start fails; later ends are restarted without limit of number. The signal's
+ * reason when it was aborted before; the process is gone by then.
  */
 export async function startSupervisedChild<Init, Info, In extends { readonly type: string }, Out extends { readonly type: string }>(
   options: SupervisedChildOptions<Init, Info, Out>,
 ): Promise<SupervisedChild<Info, In>> {
-  const { name, log } = options;
+  const { name, log, signal } = options;
+  signal?.throwIfAborted();
   const limits = { ...DEFAULTS, ...definedOnly(options) };
   const backOff = new BackOff(BACK_OFF);
   let state: ChildState<Info> = { kind: "starting" };
@@ -108,7 +113,7 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
     setState({ kind: "starting" });
     let launched: ChildProcess;
     try {
-      launched = fork(fileURLToPath(options.entry), [], { serialization: "advanced", execArgv: [...(options.execArgv ?? [])], stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...ALLOCATOR } });
+      launched = fork(fileURLToPath(options.entry), [], { serialization: "advanced", execArgv: [...(options.execArgv ?? [])], stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, ...ALLOCATOR } });
     } catch (error) {
       ended("start-failed", `${name} could not be started: ${messageOf(error)}`, startedAt);
       return;
@@ -119,6 +124,8 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
       launched.once("error", (error) => ended("start-failed", `${name} could not be started: ${messageOf(error)}`, startedAt));
       return;
     }
+    passOn(launched.stdout, process.stdout);
+    passOn(launched.stderr, process.stderr);
     const readyTimer = setTimeout(() => {
       killCause = "start-failed";
       failure = new TruecastError("internal", `${name} was not ready within ${limits.readyTimeoutMs} ms`);
@@ -161,9 +168,6 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
     launched.send({ type: "init", options: options.init() } satisfies ControlMessage<Init>);
   };
 
-  launch();
-  await first.promise;
-
   const end = async (): Promise<void> => {
     clearTimeout(restartTimer);
     clearTimeout(heartbeatTimer);
@@ -179,6 +183,17 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
   };
 
   const close = (): Promise<void> => (closing ??= end());
+
+  // A child that hangs in its start answers nothing: it is ended like a running one, and only then the start is over.
+  const giveUp = (): void => void close().then(() => first.reject(signal?.reason));
+  signal?.addEventListener("abort", giveUp, { once: true });
+  launch();
+  try {
+    await first.promise;
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
+  }
+
   return {
     name,
     get state() {

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { onTestFinished } from "vitest";
 import { stringify } from "yaml";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -79,6 +80,13 @@ export async function startDaemonProcess(config: Record<string, unknown> & { rea
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Environment of a daemon without a configuration file: free ports and a data folder of its own, for the length of one test. */
+export async function freshEnvironment(): Promise<Record<string, string>> {
+  const folder = await mkdtemp(join(tmpdir(), "truecast-e2e-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_WHIP_PORT: "0", TRUECAST_WHIP_UDP_PORT: "0", TRUECAST_DATA_DIR: join(folder, "data"), TRUECAST_INFERENCE_MODEL: "scripted" };
 }
 
 /** Starts the command line; for what must happen while it runs. */

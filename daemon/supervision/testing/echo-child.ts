@@ -1,12 +1,16 @@
 /** A child for the supervisor's tests: it answers, ends, hangs or fails as it is told. */
 
 process.on("message", (raw) => {
-  const message = raw as { type: string; options?: { fail?: boolean }; code?: number };
+  const message = raw as { type: string; options?: { fail?: boolean; hang?: boolean }; code?: number };
   switch (message.type) {
     case "init":
       if (message.options?.fail) {
         process.send?.({ type: "failed", code: "port-in-use", message: "127.0.0.1:1 is taken" }, () => process.exit(1));
         return;
+      }
+      if (message.options?.hang) {
+        process.send?.({ type: "hanging", pid: process.pid });
+        for (;;);
       }
       process.send?.({ type: "ready", info: { pid: process.pid } });
       return;
