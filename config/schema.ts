@@ -27,7 +27,7 @@ const AlertOverrides = Type.Object(
 const StreamEntry = Type.Object(
   {
     name: Type.String({ pattern: STREAM_NAME_PATTERN, description: "Name shown everywhere, unique." }),
-    key: Type.Optional(Type.String({ pattern: STREAM_KEY_PATTERN, description: "Secret stream key; the publisher sends rtmp://host/live/<key>. Better: keyFile." })),
+    key: Type.Optional(Type.String({ pattern: STREAM_KEY_PATTERN, description: "Secret stream key: over RTMP rtmp://host/live/<key>, over WHIP the bearer token; see docs/publishing.md. Better: keyFile." })),
     keyFile: Type.Optional(Type.String({ minLength: 1, description: "File whose first line is the stream key." })),
     url: Type.Optional(Type.String({ minLength: 1, maxLength: 2_048, description: "Instead of a key: address that the stream is pulled from (rtsp, rtsps, rtmp, rtmps, srt, http, https, udp, file); see docs/pull.md. With a password in it, better: urlFile." })),
     urlFile: Type.Optional(Type.String({ minLength: 1, description: "File whose first line is that address." })),
@@ -67,11 +67,11 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     webSocketBufferBytes: Type.Integer({ default: 1_048_576, minimum: 65_536, maximum: 67_108_864, description: "Unsent bytes after which a slow client is dropped with close code 1013." }),
   }),
   rtmp: section("RTMP ingest.", {
-    host: host("Address to listen on."),
+    host: host("Address to listen on; publishers need a stream key on any."),
     port: port(1935, "TCP port; 0 picks a free one."),
     maxConnections: Type.Integer({ default: 64, minimum: 1, maximum: 4_096, description: "Open connections at one time, publishing or not." }),
-    stallMs: milliseconds(8_000, 1_000, 60_000, "A publisher that sends nothing for this long is reported, and ended when it goes on as long again."),
-    graceMs: milliseconds(15_000, 0, 600_000, "How long a stream's path, tracks and windows wait for a publisher that went away."),
+    stallMs: milliseconds(8_000, 1_000, 60_000, "A publisher, over RTMP or WHIP, that sends nothing for this long is reported, and ended when it goes on as long again."),
+    graceMs: milliseconds(15_000, 0, 600_000, "How long a stream's path, tracks and windows wait for a publisher, over RTMP or WHIP, or a source that went away."),
   }),
   whip: section("WebRTC ingest over WHIP (RFC 9725): from browsers, OBS 30 and later, GStreamer.", {
     enabled: Type.Boolean({ default: true, description: "false: neither port is opened." }),
@@ -112,7 +112,7 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
   }),
   analysis: section("Processes that decode, detect and track.", {
     workers: Type.Integer({ default: 0, minimum: 0, maximum: 64, description: "Number of analysis processes; 0 is one for every four cores, at most 8." }),
-    maxStreams: Type.Integer({ default: 16, minimum: 1, maximum: 256, description: "Streams published at one time; more are refused." }),
+    maxStreams: Type.Integer({ default: 16, minimum: 1, maximum: 256, description: "Streams published or pulled at one time; more are refused, or held off." }),
   }),
   inference: section("The model and where it runs.", {
     model: Type.String({ default: "edge", pattern: "^[a-z0-9][a-z0-9._-]{0,63}$", description: "Folder name under models/. `scripted` is a labelled stand-in for tests that detects nothing." }),

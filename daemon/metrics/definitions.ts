@@ -30,7 +30,7 @@ export function defineInstruments(registry: Registry = new Registry()) {
     buildInfo: gauge("build_info", "Always 1; the version of Truecast and of Node.js that runs it.", "version", "node"),
 
     streams: gauge("streams", "Configured streams by state.", "state"),
-    streamsLimit: gauge("streams_limit", "Streams that may be published at one time."),
+    streamsLimit: gauge("streams_limit", "Streams that may be published or pulled at one time."),
     streamState: gauge("stream_state", "1 for the state the stream is in, 0 for all others.", "stream", "state"),
     publisherBitrate: gauge("publisher_bitrate_bytes_per_second", "Video received from the publisher, over the last seconds; 0 without one.", "stream"),
     ingestRefusals: counter("ingest_refusals_total", "Connections, requests and publishers that the ingest refused or ended, by error code.", "code"),
