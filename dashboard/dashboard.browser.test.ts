@@ -241,6 +241,7 @@ describe("one stream", () => {
     await using visit = await browser.visit({ snapshot: fullWall(), hash: "#/streams/obs-guest" });
     const { page } = visit;
     await page.getByRole("heading", { name: "Waiting for a publisher" }).waitFor();
+    await page.getByText("http://127.0.0.1:8481/whip/obs-guest").waitFor();
     await page.getByText(/the one configured for obs-guest/).waitFor();
     await page.getByText("ffmpeg -re -i video.mp4", { exact: false }).waitFor();
     await shoot(page, "waiting-1366-dark");

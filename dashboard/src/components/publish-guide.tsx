@@ -1,10 +1,10 @@
-/** What to enter into OBS or ffmpeg, where a picture will be once someone publishes. */
+/** What to enter into OBS, ffmpeg or a WHIP client, where a picture will be once someone publishes. */
 import { useState } from "react";
 import { useReady } from "../use-live.ts";
 import { StateIcon } from "./icons.tsx";
 
 export function PublishGuide({ name }: { name: string }) {
-  const rtmpUrl = useReady((state) => state.system.rtmpUrl);
+  const { rtmpUrl, whipUrl } = useReady((state) => state.system);
   return (
     <div className="guide">
       <h2>
@@ -35,6 +35,11 @@ export function PublishGuide({ name }: { name: string }) {
       <pre tabIndex={0} aria-label="ffmpeg command">
         <code>{`ffmpeg -re -i video.mp4 -c:v libx264 -g 60 -an -f flv ${rtmpUrl}/YOUR_STREAM_KEY`}</code>
       </pre>
+      {whipUrl !== null && (
+        <p>
+          Or over WebRTC, from a browser or from OBS 30 and later: Service “WHIP”, server <code>{`${whipUrl}/${name}`}</code>, and the stream key as bearer token.
+        </p>
+      )}
     </div>
   );
 }
