@@ -18,7 +18,7 @@ from truecast_training.recipes import RECIPES, recipe_of
 from truecast_training.train import learning_rate, train_frames
 from truecast_training.train_end_to_end import train_end_to_end
 from truecast_training.train_rivals import train_rival
-from truecast_training.train_sequences import shuffled_stills, train_sequences
+from truecast_training.train_sequences import average_at_first, shuffled_stills, train_sequences
 
 try:
     import torchvision
@@ -56,6 +56,17 @@ class Training(unittest.TestCase):
     def tearDown(self) -> None:
         self.temporary.cleanup()
 
+    def test_an_lstm_begins_as_an_average_that_rises_with_the_log_odds_of_frames(self) -> None:
+        model = build_model("face-resnet")
+        size = model.lstm.input_size
+        weight = torch.randn(size, generator=torch.Generator().manual_seed(3)) / size**0.5
+        average_at_first(model, weight, 0.2)
+        direction = weight / (weight @ weight)
+        with torch.no_grad():
+            logits = [float(model.classify((odds * direction).expand(1, 100, size)) @ torch.tensor([-1.0, 1.0])) for odds in (-6.0, -2.0, 2.0, 6.0)]
+        self.assertEqual(logits, sorted(logits))
+        self.assertTrue(logits[0] < -1 and logits[-1] > 1, str(logits))
+
     def test_frames_then_lstm_then_export_gives_a_folder_that_tells_order(self) -> None:
         for part in ("training", "held-out"):
             write_shards(self.folder / "sequences" / part, 1, 4, 100, 32)
@@ -70,7 +81,7 @@ class Training(unittest.TestCase):
         with contextlib.redirect_stdout(io.StringIO()):
             main(["export", "--model", "face-resnet", "--name", "edge", "--weights", str(model), "--out", str(out), "--note", "a test"])
         manifest = json.loads((out / "manifest.json").read_text())
-        self.assertEqual((manifest["trained"], manifest["training"], manifest["featureSize"]), (False, "a test", 256))
+        self.assertEqual((manifest["trained"], manifest["training"], manifest["featureSize"]), (False, "a test", 448))
         self.assertEqual(manifest["name"], "edge")
         self.assertLess(manifest["bands"]["uncertain"], manifest["bands"]["suspicious"])
         self.assertLess(manifest["bands"]["suspicious"], manifest["bands"]["manipulated"])
@@ -78,7 +89,7 @@ class Training(unittest.TestCase):
             main(["export", "--model", "face-resnet", "--name", "edge", "--weights", str(model), "--out", str(out), "--trained"])
         trained = build_model("face-resnet")
         trained.load_state_dict(torch.load(str(model), map_location="cpu")["model"])
-        features = torch.randn(1, 100, 256).cumsum(1) / 10
+        features = torch.randn(1, 100, 448).cumsum(1) / 10
         with torch.no_grad():
             difference = (trained.classify(features) - trained.classify(features.flip(1))).abs().max()
         self.assertGreater(float(difference), 1e-3)

@@ -140,9 +140,12 @@ def centre_less_surround(x: Tensor) -> Tensor:
 
     The face box lies in the middle of every crop, so that the inner half is face and the rim hair, neck and background.
     What camera, light and encoder do to the whole picture is in both and cancels; a face that was put in is in one.
+    A map of less than four cells has no rim: its mean.
     """
     size = x.shape[2]
     rim = size // 4
+    if rim == 0:
+        return x.mean((2, 3))
     inner = x[:, :, rim : size - rim, rim : size - rim].mean((2, 3))
     whole, share = x.mean((2, 3)), ((size - 2 * rim) / size) ** 2
     return (inner - whole) / (1 - share)
