@@ -11,7 +11,7 @@ import torch
 from stand_ins import draw_head, box_of, landmarks_in, write_stills
 
 from truecast_training.channel import Encoding, through_h264, through_palette
-from truecast_training.dataset import Shards, augment, frame_batches, window
+from truecast_training.dataset import Shards, augment, frame_batches
 from truecast_training.faces import load_faces, people_of, split_people
 from truecast_training.forgeries import KINDS, Chance, forge
 from truecast_training.generator import fresh_autoencoders
@@ -141,18 +141,6 @@ class InFrontOfTheCamera(unittest.TestCase):
         face = (slice(None), slice(None), slice(50, 90), slice(50, 80))
         self.assertTrue(torch.equal(soft[face], picture[face]))
         self.assertFalse(torch.equal(soft[:, :, :8], picture[:, :, :8]))
-
-
-class Windows(unittest.TestCase):
-    def test_a_window_is_cut_at_one_place_from_both_of_a_pair_and_from_their_masks(self) -> None:
-        row = torch.arange(80).view(1, 80, 1, 1).expand(8, 80, 80, 3)
-        masks = torch.arange(20).view(1, 20, 1).expand(8, 20, 20)
-        crops, cut = window(row.to(torch.uint8), masks.to(torch.float32), 48, torch.Generator().manual_seed(2))
-        self.assertEqual((list(crops.shape), list(cut.shape)), ([8, 48, 48, 3], [8, 12, 12]))
-        tops = crops[:, 0, 0, 0]
-        self.assertEqual(tops[0::2].tolist(), tops[1::2].tolist())
-        self.assertEqual((tops // 4).tolist(), cut[:, 0, 0].tolist())
-        self.assertGreater(len(set(tops.tolist())), 1)
 
 
 class Shard(unittest.TestCase):

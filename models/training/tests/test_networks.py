@@ -7,7 +7,8 @@ from torch import nn
 
 from truecast_training.calibrate import synthetic_crops
 from truecast_training.export import untrained_model
-from truecast_training.networks import HorizonStep, Projection, ResNeXt101, build_model, macs_of, spec_of
+from truecast_training.graphs import HorizonStep, Projection
+from truecast_training.networks import ResNeXt101, build_model, macs_of, spec_of
 
 try:
     from torchvision.models import resnext101_32x8d

@@ -1,7 +1,7 @@
 """Reads shards as batches: crops of frames for the backbone, whole clips for the LSTM."""
 
 from pathlib import Path
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Tuple
 
 import numpy as np
 import torch
@@ -85,19 +85,6 @@ def degrade(x: Tensor, generator: torch.Generator) -> Tensor:
     return x.add_(0.5).clamp_(0, 255).to(torch.uint8)
 
 
-def window(crops: Tensor, masks: Tensor, size_px: int, generator: torch.Generator) -> Tuple[Tensor, Tensor]:
-    """A square of `size_px` (a multiple of 4) out of each pair, somewhere: cheaper than the whole, and where a trace lies
-    in the crop says nothing. It is to be larger than half the crop, so that it holds the middle of the face."""
-    spare = (crops.shape[1] - size_px) // 4
-    out, out_masks = [], []
-    for pair in range(len(crops) // 2):
-        row, column = (4 * int(v) for v in torch.randint(spare + 1, (2,), generator=generator))
-        of = slice(2 * pair, 2 * pair + 2)
-        out.append(crops[of, row : row + size_px, column : column + size_px])
-        out_masks.append(masks[of, row // 4 : (row + size_px) // 4, column // 4 : (column + size_px) // 4])
-    return torch.cat(out), torch.cat(out_masks)
-
-
 def repeat_edges(crops: Tensor, masks: Tensor, generator: torch.Generator, probability: float = 0.3) -> Tuple[Tensor, Tensor]:
     """Some pairs end before their crop does, below or at a side: the daemon repeats the picture's last row or column there."""
     crops, masks = crops.clone(), masks.clone()
@@ -111,7 +98,3 @@ def repeat_edges(crops: Tensor, masks: Tensor, generator: torch.Generator, proba
                 kept = (end + scale - 1) // scale
                 masks[of].narrow(axis, kept, masks.shape[1] - kept).zero_()
     return crops, masks
-
-
-def ordered_frames(shards: Shards, clips: Sequence[int], frame: int) -> Tensor:
-    return torch.from_numpy(np.stack([shards.crops[c][frame] for c in clips]))

@@ -11,17 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from .calibrate import calibrate_batch_norm, synthetic_crops
-from .networks import (
-    HORIZON_FRAMES,
-    FaceSequenceClassifier,
-    HorizonStep,
-    ModelSpec,
-    PlainSequence,
-    Projection,
-    build_model,
-    macs_of,
-    spec_of,
-)
+from .graphs import HorizonStep, PlainSequence, Projection
+from .networks import HORIZON_FRAMES, FaceSequenceClassifier, ModelSpec, build_model, macs_of, spec_of
 
 #: Taken by PyTorch 1.13 and later, and by every ONNX Runtime Truecast runs on.
 OPSET = 17

@@ -29,8 +29,6 @@ class Recipe:
     #: Frames after which the LSTM is asked for its answer.
     answers_at: Sequence[int] = (FRAMES_OF_HORIZON,)
     label_smoothing: float = 0.0
-    #: Side of the windows that the first 60% of the frame steps see instead of whole crops, pixels; 0: whole crops always.
-    window_px: int = 0
     #: Backbone and LSTM together on whole clips, as in the paper; without it the backbone first, on frames.
     end_to_end: bool = False
 
@@ -77,7 +75,6 @@ RECIPES: Sequence[Recipe] = (
         one_cycle=True,
         answers_at=(40, 60, 80, 100),
         label_smoothing=0.02,
-        window_px=0,
     ),
     Recipe("edge-scratch", "face-resnet", "Ablation of edge: seeded random weights to start with.", 2e-3, 1e-4, 32, 2_500, 16, 600, 1.0, False, True, (40, 60, 80, 100), 0.02),
     Recipe("edge-label-only", "face-resnet", "Ablation of edge: the label alone, without the dense task.", 2e-3, 1e-4, 32, 2_500, 16, 600, 0.0, True, True, (40, 60, 80, 100), 0.02),

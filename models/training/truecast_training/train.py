@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .curves import draw_curves
-from .dataset import Shards, augment, frame_batches, window
+from .dataset import Shards, augment, frame_batches
 from .face_api import FACE_API_WEIGHTS, start_from_face_api
 from .metrics import auc
 from .networks import FaceResNet, FaceSequenceClassifier, build_model
@@ -28,8 +28,6 @@ SAVE_EVERY_S = 90.0
 VALIDATE_EVERY = 400
 #: Weights that are exported are an average over about the last 100 steps.
 AVERAGE_DECAY = 0.99
-#: Share of the frame steps that see windows, where a recipe has them.
-WINDOW_SHARE = 0.6
 
 
 class FrameTrainer(nn.Module):
@@ -130,8 +128,6 @@ def train_frames(recipe: Recipe, data: Path, out: Path, device: torch.device, pr
         training.refresh()
         for crops, masks, labels in frame_batches(training, recipe.frame_batch, generator):
             crops, masks, labels = crops.to(device), masks.to(device), labels.to(device)
-            if 0 < recipe.window_px < crops.shape[1] and step < WINDOW_SHARE * steps:
-                crops, masks = window(crops, masks, recipe.window_px, generator)
             crops, masks = augment(crops, masks, generator)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step, steps)
