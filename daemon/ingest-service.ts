@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import type { ErrorCode } from "../pipelines/errors.ts";
 import type { IngestCommand, IngestEvent, IngestInfo, IngestOptions, IngestToDaemon } from "./ingest/messages.ts";
+import { createSessionRoutes } from "./session-routes.ts";
 import type { StreamEvent } from "./streams/stream-life.ts";
 import { type ChildState, type RestartCause, startSupervisedChild, type SupervisedChild } from "./supervision/supervised-child.ts";
 
@@ -31,13 +32,10 @@ export interface IngestService extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const REROUTE_DELAY_MS = 200;
-
 /** @throws TruecastError port-in-use */
 export async function startIngest(options: IngestServiceOptions): Promise<IngestService> {
   const { log, onStream } = options;
-  /** Session now publishing each stream. */
-  const sessions = new Map<string, string>();
+  const routes = createSessionRoutes({ ...options, send: (command) => void child?.send(command) });
   let port = options.port ?? 0;
   let whip: IngestInfo["whip"] = null;
 
@@ -60,12 +58,9 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
       if (state.kind === "ready") {
         ({ port, whip } = state.info);
         // RTMP publishers come back while WHIP is still being loaded; their routes were not sent.
-        for (const stream of sessions.keys()) route(stream);
+        routes.routeAll();
       }
-      if (state.kind === "down") {
-        for (const stream of sessions.keys()) onStream(stream, { kind: "ingest-lost", reason: { code: "ingest-restarted", message: state.message } });
-        sessions.clear();
-      }
+      if (state.kind === "down") routes.allLost({ code: "ingest-restarted", message: state.message });
       options.onState(state);
     },
     onRestart: options.onRestart,
@@ -73,21 +68,16 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
     signal: options.signal,
   });
 
-  for (const stream of sessions.keys()) route(stream);
-
-  function route(stream: string): void {
-    const sessionId = sessions.get(stream);
-    if (sessionId !== undefined) child?.send({ type: "route", stream, sessionId, socketPath: options.socketPathFor(stream) });
-  }
+  routes.routeAll();
 
   function take(message: IngestReport): void {
     switch (message.type) {
       case "published":
         log.info({ stream: message.stream, protocol: message.protocol, remote: message.remote }, "publisher connected");
-        sessions.set(message.stream, message.sessionId);
+        routes.begin(message);
         onStream(message.stream, { kind: "published", session: { sessionId: message.sessionId, protocol: message.protocol, connectedAt: message.connectedAt } });
         options.onCodec(message.stream, message.videoCodec);
-        route(message.stream);
+        routes.route(message.stream);
         return;
       case "video-format":
         options.onCodec(message.stream, message.codec);
@@ -102,15 +92,10 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
         onStream(message.stream, { kind: "resumed", sessionId: message.sessionId });
         return;
       case "publisher-lost":
-        log.info({ stream: message.stream, code: message.code }, `closed: ${message.message}`);
-        if (sessions.get(message.stream) === message.sessionId) sessions.delete(message.stream);
-        onStream(message.stream, { kind: "publisher-lost", sessionId: message.sessionId, reason: { code: message.code, message: message.message } });
+        routes.lost(message);
         return;
       case "route-lost":
-        // The analysis process may be on its way back; its readiness routes anew too.
-        setTimeout(() => {
-          if (sessions.get(message.stream) === message.sessionId) route(message.stream);
-        }, REROUTE_DELAY_MS).unref();
+        routes.routeLost(message);
         return;
       case "connection-refused":
         log.warn({ code: message.code, remote: message.remote }, `connection refused: ${message.message}`);
@@ -135,7 +120,7 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
     get whip() {
       return whip;
     },
-    route,
+    route: routes.route,
     kick: (stream, { code, message }) => void child?.send({ type: "kick", stream, code, message }),
     close,
     [Symbol.asyncDispose]: close,

@@ -1,9 +1,10 @@
 /** The pull process as the daemon sees it: started with the first source, supervised, its reports turned into stream events. */
 import type { Logger } from "pino";
 import type { ErrorCode } from "../pipelines/errors.ts";
-import type { PullCommand, PullEvent, PullOptions, PullStats, SourceState } from "./ingest/pull/messages.ts";
+import type { PullCommand, PullEvent, PullOptions, SourceState } from "./ingest/pull/messages.ts";
 import { planSource, shownUrl, type SourceSpec } from "./ingest/pull/source-plan.ts";
 import type { Source } from "./protocol.ts";
+import { createSessionRoutes } from "./session-routes.ts";
 import type { StreamEvent } from "./streams/stream-life.ts";
 import { type ChildState, type RestartCause, startSupervisedChild, type SupervisedChild } from "./supervision/supervised-child.ts";
 
@@ -38,15 +39,13 @@ export interface PullService extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const REROUTE_DELAY_MS = 200;
 const DOWN = { kind: "down" } as const;
 
 /** Starts no process before there is a source. */
 export function startPull(options: PullServiceOptions): PullService {
   const { log, onStream } = options;
   const specs = new Map<string, SourceSpec>();
-  /** Session now delivering each stream. */
-  const sessions = new Map<string, string>();
+  const routes = createSessionRoutes({ ...options, send: (command) => void child?.send(command) });
   let child: SupervisedChild<PullInfo, PullCommand> | null = null;
   let starting: Promise<void> | null = null;
   let closing: Promise<void> | null = null;
@@ -69,7 +68,7 @@ export function startPull(options: PullServiceOptions): PullService {
       });
       // What was changed, and who connected, while it started.
       child.send({ type: "set-sources", sources: [...specs.values()] });
-      for (const stream of sessions.keys()) route(stream);
+      routes.routeAll();
     } catch (error) {
       if (leaving.signal.aborted) return;
       // Only a very first start ends here; the next change of a source tries again.
@@ -80,17 +79,9 @@ export function startPull(options: PullServiceOptions): PullService {
   }
 
   function onState(state: ChildState<PullInfo>): void {
-    if (state.kind === "down") {
-      for (const stream of sessions.keys()) onStream(stream, { kind: "ingest-lost", reason: { code: "pull-restarted", message: state.message } });
-      sessions.clear();
-    }
+    if (state.kind === "down") routes.allLost({ code: "pull-restarted", message: state.message });
     if (state.kind === "down" || (state.kind === "closed" && closing === null)) for (const name of specs.keys()) show(name, DOWN, 0);
     options.onState(state);
-  }
-
-  function route(stream: string): void {
-    const sessionId = sessions.get(stream);
-    if (sessionId !== undefined) child?.send({ type: "route", stream, sessionId, socketPath: options.socketPathFor(stream) });
   }
 
   function show(stream: string, state: SourceState | typeof DOWN, attempts: number): void {
@@ -134,30 +125,21 @@ export function startPull(options: PullServiceOptions): PullService {
           return;
         }
         log.info({ stream, protocol, videoCodec }, "source connected");
-        sessions.set(stream, sessionId);
+        routes.begin({ stream, sessionId });
         onStream(stream, { kind: "published", session: { sessionId, protocol, connectedAt } });
         options.onCodec(stream, videoCodec);
-        route(stream);
+        routes.route(stream);
         return;
       }
       case "lost":
-        log.info({ stream: message.stream, code: message.code }, `closed: ${message.message}`);
-        if (sessions.get(message.stream) === message.sessionId) sessions.delete(message.stream);
-        onStream(message.stream, { kind: "publisher-lost", sessionId: message.sessionId, reason: { code: message.code, message: message.message } });
+        routes.lost(message);
         return;
       case "route-lost":
-        // The analysis process may be on its way back; its readiness routes anew too.
-        setTimeout(() => {
-          if (sessions.get(message.stream) === message.sessionId) route(message.stream);
-        }, REROUTE_DELAY_MS).unref();
+        routes.routeLost(message);
         return;
       case "stats":
-        options.onStats({ ...message, streams: message.streams.filter(isCurrent) });
+        options.onStats({ ...message, streams: message.streams.filter(routes.isCurrent) });
     }
-  }
-
-  function isCurrent({ stream, sessionId }: PullStats): boolean {
-    return sessions.get(stream) === sessionId;
   }
 
   const end = async (): Promise<void> => {
@@ -173,15 +155,15 @@ export function startPull(options: PullServiceOptions): PullService {
       specs.clear();
       for (const spec of next) {
         // Shown from now on, whether the process runs already or not.
-        if (!isSame(known.get(spec.name), spec)) sessions.delete(spec.name);
+        if (!isSame(known.get(spec.name), spec)) routes.forget((stream) => stream === spec.name);
         specs.set(spec.name, spec);
         if (!isSame(known.get(spec.name), spec)) show(spec.name, { kind: "connecting" }, 0);
       }
-      for (const stream of sessions.keys()) if (!specs.has(stream)) sessions.delete(stream);
+      routes.forget((stream) => !specs.has(stream));
       if (child !== null) child.send({ type: "set-sources", sources: next });
       else if (specs.size > 0) starting ??= start();
     },
-    route,
+    route: routes.route,
     close,
     [Symbol.asyncDispose]: close,
   };

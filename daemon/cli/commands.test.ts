@@ -1,11 +1,11 @@
 /** `doctor`, `check-config` and `demo` as a person runs them. */
 import { createServer, type AddressInfo } from "node:net";
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cp } from "node:fs/promises";
+import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { readManifest } from "../../models/manifest.ts";
+import { copyEdgeUntrained } from "../../models/testing/untrained-copy.ts";
 import { modelFolder } from "../inference-service.ts";
 import { faceVideo, runCli, startCli } from "../testing/daemon-process.ts";
 
@@ -68,9 +68,7 @@ test("the demo's genuine stream stays quiet, its forged one raises an alert, a s
 
 test("the demo never scores a user's video with the script, and says so where its model is untrained", { timeout: 60_000 }, async () => {
   const modelsDir = join(folder, "models");
-  await cp(modelFolder("edge", null), join(modelsDir, "edge"), { recursive: true });
-  const manifest = join(modelsDir, "edge", "manifest.json");
-  writeFileSync(manifest, readFileSync(manifest, "utf8").replace(/"trained": (true|false)/, '"trained": false'));
+  await copyEdgeUntrained(modelsDir);
   const { child, exited } = startCli(["demo", "--video", await faceVideo()], { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_WHIP_PORT: "0", TRUECAST_WHIP_UDP_PORT: "0", TRUECAST_INFERENCE_MODELS_DIR: modelsDir });
   let told = "";
   const running = Promise.withResolvers<void>();
