@@ -1,8 +1,8 @@
 /** What a live decoder tells the outside: its state, its events and its counters. */
 import type { ErrorCode, TruecastError } from "../errors.ts";
 import type { LossReason } from "../types.ts";
-import type { LiveVideoCodec } from "./decoder-feed.ts";
 import type { DiscontinuityCause } from "./media-clock.ts";
+import type { LiveVideoCodec } from "./video-tag.ts";
 
 export type RestartCause = "stalled" | "exited";
 
