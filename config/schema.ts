@@ -73,6 +73,11 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     stallMs: milliseconds(8_000, 1_000, 60_000, "A publisher, over RTMP or WHIP, that sends nothing for this long is reported, and ended when it goes on as long again."),
     graceMs: milliseconds(15_000, 0, 600_000, "How long a stream's path, tracks and windows wait for a publisher, over RTMP or WHIP, or a source that went away."),
   }),
+  rtmps: section("RTMP over TLS, on the address of RTMP and under its caps and times; opened once a certificate is configured.", {
+    port: port(1936, "TCP port; 0 picks a free one."),
+    certFile: nullable(Type.String({ minLength: 1 }), "Certificate in PEM, with those between it and a root behind it; relative to the configuration file. It is taken anew when the file changes; open connections keep theirs."),
+    keyFile: nullable(Type.String({ minLength: 1 }), "Its private key in PEM, without passphrase."),
+  }),
   whip: section("WebRTC ingest over WHIP (RFC 9725): from browsers, OBS 30 and later, GStreamer.", {
     enabled: Type.Boolean({ default: true, description: "false: neither port is opened." }),
     host: Type.String({ default: "127.0.0.1", pattern: "^[0-9A-Fa-f.:]{2,45}$", description: "Address to listen on, HTTP and media; a literal one." }),

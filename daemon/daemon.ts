@@ -41,6 +41,8 @@ export interface Daemon {
   readonly httpUrl: string;
   /** Without the key. */
   readonly rtmpUrl: string;
+  /** The same over TLS; null without a certificate. */
+  readonly rtmpsUrl: string | null;
   /** Without the stream's name; null when it is switched off. */
   readonly whipUrl: string | null;
   readonly generated: { readonly streamKey: KeptSecret | null; readonly token: KeptSecret | null };
@@ -68,7 +70,7 @@ export async function startDaemon(loaded: LoadedConfig, { log, signal }: { reado
   }
 }
 
-async function startParts({ config, streams: configured, sources: configuredSources, token: configuredToken }: LoadedConfig, { log, signal, cleanUp }: { log: Logger; signal: AbortSignal | undefined; cleanUp: CleanUp }): Promise<Daemon> {
+async function startParts({ config, streams: configured, sources: configuredSources, rtmps, token: configuredToken }: LoadedConfig, { log, signal, cleanUp }: { log: Logger; signal: AbortSignal | undefined; cleanUp: CleanUp }): Promise<Daemon> {
   const startedAt = Date.now();
   const generatedKey = configured.length === 0 && configuredSources.length === 0 ? keptSecret(config.dataDir, "studio.key") : null;
   const streams: readonly ResolvedStream[] = generatedKey ? [{ name: "studio", key: generatedKey.secret }] : configured;
@@ -206,8 +208,8 @@ async function startParts({ config, streams: configured, sources: configuredSour
     }),
   );
 
-  published = cleanUp.use("ingest", await startPublishedStreams({ config, streams, registry, analysis, observe, components, signal, log }));
-  const { rtmpUrl, whipUrl } = published;
+  published = cleanUp.use("ingest", await startPublishedStreams({ config, streams, rtmps, registry, analysis, observe, components, signal, log }));
+  const { rtmpUrl, rtmpsUrl, whipUrl } = published;
 
   pulled = cleanUp.use(
     "pull",
@@ -219,6 +221,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
       version,
       startedAt,
       rtmpUrl: published?.rtmpUrl ?? "",
+      rtmpsUrl: published?.rtmpsUrl ?? null,
       whipUrl: published?.whipUrl ?? null,
       components: components.all(),
       samplingFps: sampling.samplingFps,
@@ -286,10 +289,11 @@ async function startParts({ config, streams: configured, sources: configuredSour
   }, 1_000);
   cleanUp.defer("clock", async () => clearInterval(ticking));
 
-  log.info({ httpUrl: http.url, rtmpUrl, whipUrl, model: model.name, trained: model.trained, provider: inference.provider, streams: registry.names }, "truecast runs");
+  log.info({ httpUrl: http.url, rtmpUrl, rtmpsUrl, whipUrl, model: model.name, trained: model.trained, provider: inference.provider, streams: registry.names }, "truecast runs");
   return {
     httpUrl: http.url,
     rtmpUrl,
+    rtmpsUrl,
     whipUrl,
     generated: { streamKey: generatedKey, token: generatedToken },
     tokenInUse: token !== null,

@@ -64,8 +64,8 @@ export const SourceKind = Type.Union(
 );
 export type SourceKind = Static<typeof SourceKind>;
 
-/** How a stream's video comes in: sent by a publisher over RTMP or WHIP, or pulled from a source. */
-export const PublisherProtocol = Type.Union([SourceKind, Type.Literal("whip")], { $id: "PublisherProtocol" });
+/** How a stream's video comes in: sent by a publisher over RTMP, RTMPS or WHIP, or pulled from a source. */
+export const PublisherProtocol = Type.Union([SourceKind, Type.Literal("rtmps"), Type.Literal("whip")], { $id: "PublisherProtocol" });
 export type PublisherProtocol = Static<typeof PublisherProtocol>;
 
 export const SOURCE_STATES = ["connecting", "connected", "backing-off", "ended", "down"] as const;
@@ -234,6 +234,7 @@ export const SystemStatus = Type.Object(
     version: Type.String(),
     startedAt: Timestamp("Start of the daemon."),
     rtmpUrl: Type.String({ description: "Where publishers connect over RTMP, without key." }),
+    rtmpsUrl: Nullable(Type.String({ description: "The same over TLS, under a name that the certificate bears. Null: no certificate is configured." })),
     whipUrl: Nullable(Type.String({ description: "Where publishers connect over WHIP; the stream's name follows. Null: switched off." })),
     components: Type.Record(
       Type.String(),

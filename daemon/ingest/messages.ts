@@ -30,6 +30,14 @@ export interface WhipOptions {
   readonly maxBitrateKbps: number;
 }
 
+export interface RtmpsOptions {
+  /** TCP port, on the address of RTMP; 0 takes a free one. */
+  readonly port: number;
+  /** Absolute paths of PEM files. */
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 export interface IngestOptions {
   /** Default 127.0.0.1. */
   readonly host?: string;
@@ -37,6 +45,8 @@ export interface IngestOptions {
   readonly port?: number;
   /** RTMP application, the first part of the path. Default `live`. */
   readonly app?: string;
+  /** Absent or null: no RTMPS. */
+  readonly rtmps?: RtmpsOptions | null;
   /** Absent or null: no WHIP. */
   readonly whip?: WhipOptions | null;
   readonly streams: readonly StreamKeyOption[];
@@ -46,10 +56,11 @@ export interface IngestOptions {
 /** Where a running ingest listens. */
 export interface IngestInfo {
   readonly port: number;
+  readonly rtmpsPort: number | null;
   readonly whip: { readonly port: number; readonly udpPort: number } | null;
 }
 
-export type PublishProtocol = "rtmp" | "whip";
+export type PublishProtocol = "rtmp" | "rtmps" | "whip";
 
 /** Why a datagram on the media port came to nothing. */
 export const DATAGRAM_DROPS = ["unknown-peer", "bad-check", "handshake", "malformed", "unknown-payload", "replayed", "not-authentic", "second-source"] as const;
@@ -108,10 +119,14 @@ export type IngestEvent =
   | ({ readonly type: "route-lost"; readonly message: string } & SessionName)
   /** A `setKeys` was not taken; the keys before it stay in force. */
   | { readonly type: "keys-refused"; readonly code: ErrorCode; readonly message: string }
+  /** At the start and whenever its files have changed. `validUntil`: milliseconds since the Unix epoch. */
+  | { readonly type: "certificate-loaded"; readonly names: string; readonly validUntil: number }
+  /** Changed files hold nothing that can be used; the certificate before them stays in force. */
+  | { readonly type: "certificate-refused"; readonly code: ErrorCode; readonly message: string }
   | {
       readonly type: "stats";
       readonly streams: readonly StreamStats[];
-      /** Open RTMP sockets, publishing or not. */
+      /** Open RTMP and RTMPS sockets, publishing or not. */
       readonly connections: number;
       /** Null without WHIP. */
       readonly whip: WhipStats | null;

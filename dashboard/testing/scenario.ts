@@ -12,6 +12,7 @@ export function system(changes: Partial<SystemStatus> = {}): SystemStatus {
     version: "0.1.0",
     startedAt: Date.now() - 5_400_000,
     rtmpUrl: "rtmp://127.0.0.1:1935/live",
+    rtmpsUrl: null,
     whipUrl: "http://127.0.0.1:8481/whip",
     components: { ingest: ready(), "analysis-1": ready(), inference: ready(), store: ready() },
     samplingFps: 10,

@@ -1,5 +1,5 @@
 /** AV1 as open bitstream units (AV1 specification, 5.3 to 5.9): cut apart, and the size of the picture read. Pure. */
-import { createBitReader, malformedHeader } from "./bit-reader.ts";
+import { createBitReader } from "./bit-reader.ts";
 
 export interface Av1Unit {
   readonly type: number;

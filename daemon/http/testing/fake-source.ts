@@ -23,6 +23,7 @@ export const SYSTEM: SystemStatus = {
   version: "0.1.0",
   startedAt: 1_700_000_000_000,
   rtmpUrl: "rtmp://127.0.0.1:1935/live",
+  rtmpsUrl: "rtmps://127.0.0.1:1936/live",
   whipUrl: "http://127.0.0.1:8481/whip",
   components: { ingest: { state: "ready", restarts: 0, message: null }, inference: { state: "starting", restarts: 1, message: "loading edge" } },
   samplingFps: 10,
