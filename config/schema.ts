@@ -89,6 +89,10 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
       description: "Where publishers reach udpPort, as address or address:port; needed behind NAT and in containers. Empty: the bound address, or all of the machine.",
     }),
     iceServers: Type.Array(IceServer, { default: [], maxItems: 8, description: "STUN and TURN servers that publishers are told to use. They need none unless their network blocks UDP." }),
+    codecs: nullable(
+      Type.Array(Type.Union([Type.Literal("h264"), Type.Literal("vp8"), Type.Literal("vp9"), Type.Literal("av1")]), { minItems: 1, maxItems: 4 }),
+      "Codecs that are taken, the preferred first, for example [h264, vp8]. null: all four, as the publisher prefers them.",
+    ),
     maxBitrateKbps: Type.Integer({ default: 4_000, minimum: 100, maximum: 50_000, description: "Video bit rate that publishers are asked not to exceed." }),
     maxSessions: Type.Integer({ default: 32, minimum: 1, maximum: 256, description: "WebRTC sessions at one time, connected or not." }),
   }),

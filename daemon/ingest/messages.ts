@@ -16,6 +16,8 @@ export interface IceServerOption {
   readonly credential?: string;
 }
 
+export type WhipCodec = "h264" | "vp8" | "vp9" | "av1";
+
 export interface WhipOptions {
   /** Of the HTTP listener and of the UDP socket; a literal address. */
   readonly host: string;
@@ -26,6 +28,8 @@ export interface WhipOptions {
   /** Where publishers reach the UDP socket, as `address` or `address:port`; empty: at its own addresses. */
   readonly advertisedAddresses: readonly string[];
   readonly iceServers: readonly IceServerOption[];
+  /** Those that are taken, the preferred first. Absent or null: all, as the publisher prefers them. */
+  readonly codecs?: readonly WhipCodec[] | null;
   /** Asked of publishers; they send less when the network gives less. */
   readonly maxBitrateKbps: number;
 }

@@ -12,6 +12,15 @@ export interface Vp9Picture {
   readonly heightPx: number;
 }
 
+/** By its first byte; null for what no frame begins with. */
+export function vp9FrameKind(frame: Uint8Array): "keyframe" | "inter" | null {
+  const first = frame[0] ?? 0;
+  if (first >> 6 !== 2) return null;
+  // Profile 3 has a reserved bit before show_existing_frame and frame_type.
+  const flags = ((first & 0x30) === 0x30 ? first >> 1 : first >> 2) & 0x3;
+  return flags === 0 ? "keyframe" : "inter";
+}
+
 /** @throws TruecastError protocol-violation for what is no keyframe */
 export function readVp9Keyframe(frame: Uint8Array): Vp9Picture {
   const bits = createBitReader(frame.subarray(0, HEADER_BYTES), WHAT);
