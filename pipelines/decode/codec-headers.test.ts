@@ -4,7 +4,9 @@ import { TruecastError } from "../errors.ts";
 import { readAv1SequenceHeader, readAv1Units, readLeb128 } from "./av1-units.ts";
 import { createCodecReader } from "./codec-reader.ts";
 import { readHevcConfiguration, readHevcSequenceParameterSet, toByteStream } from "./hevc-configuration.ts";
-import { type EncodedVideo, encodeVideo } from "./testing/enhanced-flv.ts";
+import { flvHeader } from "./flv-reader.ts";
+import { createPacketIntake } from "./packet-intake.ts";
+import { type EncodedVideo, encodeVideo, enhancedBodies, enhancedTag } from "./testing/enhanced-flv.ts";
 import { readVp9Keyframe } from "./vp9-keyframe.ts";
 
 // Sizes that are no multiple of any block, so that cropping counts.
@@ -51,6 +53,29 @@ describe("HEVC", () => {
     expect(toByteStream(Buffer.from("00000000", "hex"), { lengthBytes: 4 })).toBeNull();
     expect(toByteStream(Buffer.from("02aabb", "hex"), { lengthBytes: 1 })?.toString("hex")).toBe("00000001aabb");
   });
+});
+
+test("headers and frames with any bytes changed are refused, left out or taken, and nothing else is thrown", () => {
+  let seed = 7;
+  const random = (below: number) => {
+    seed = (seed * 1_664_525 + 1_013_904_223) % 2 ** 32;
+    return Math.floor((seed / 2 ** 32) * below);
+  };
+  const outcomes = { taken: 0, refused: 0 };
+  for (const video of [hevc, av1, vp9]) {
+    const bodies = enhancedBodies(video);
+    for (let round = 0; round < 1_000; round += 1) {
+      const intake = createPacketIntake({ maxHistoryBytes: 1 << 20 });
+      const mutated = bodies.map(({ timestampMs, body }) => {
+        const bytes = Buffer.from(body.subarray(0, random(4) === 0 ? random(body.length) : body.length));
+        for (let change = random(4); change > 0 && bytes.length > 0; change -= 1) bytes[random(Math.min(bytes.length, 80))] = random(256);
+        return enhancedTag({ timestampMs, body: bytes });
+      });
+      for (const { kind } of intake.push(Buffer.concat([flvHeader(), ...mutated]))) outcomes[kind === "refused" ? "refused" : "taken"] += 1;
+    }
+  }
+  expect(outcomes.taken).toBeGreaterThan(1_000);
+  expect(outcomes.refused).toBeGreaterThan(1_000);
 });
 
 describe("AV1", () => {

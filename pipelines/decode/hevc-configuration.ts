@@ -15,6 +15,8 @@ const ARRAYS_AT = 23;
 const VPS = 32;
 const SPS = 33;
 const PPS = 34;
+/** Of one frame; far above the slices that any level allows. */
+const MAX_UNITS = 4_096;
 const START_CODE = Buffer.from([0, 0, 0, 1]);
 
 /** Reads a HEVCDecoderConfigurationRecord (8.3.3.1.2). @throws TruecastError protocol-violation */
@@ -45,12 +47,12 @@ export function readHevcConfiguration(payload: Uint8Array): HevcConfiguration {
   return { ...picture, lengthBytes: (record.readUInt8(21) & 0x3) + 1, parameterSets: Buffer.concat(sets) };
 }
 
-/** Replaces lengths by start codes. Null for NAL units that are not as long as they say. */
+/** Replaces lengths by start codes. Null for NAL units that are not as long as they say, or too many. */
 export function toByteStream(payload: Uint8Array, { lengthBytes }: Pick<HevcConfiguration, "lengthBytes">): Buffer | null {
   const frame = viewOf(payload);
   const units: Buffer[] = [];
   for (let offset = 0; offset < frame.length; ) {
-    if (offset + lengthBytes > frame.length) return null;
+    if (offset + lengthBytes > frame.length || units.length >= 2 * MAX_UNITS) return null;
     const start = offset + lengthBytes;
     offset = start + frame.readUIntBE(offset, lengthBytes);
     if (offset > frame.length || offset === start) return null;
