@@ -7,7 +7,7 @@ import type { IngestLimits } from "./limits.ts";
 import type { PublishProtocol, RtmpsOptions } from "./messages.ts";
 import type { PublisherRegister } from "./publisher-register.ts";
 import { type RtmpConnection, openRtmpConnection, remoteAddress } from "./rtmp-connection.ts";
-import { type CertificateNews, startTlsTerminal } from "./tls-terminal.ts";
+import type { CertificateNews, TlsTerminal } from "./tls-terminal.ts";
 
 export interface RtmpServerOptions {
   readonly host: string;
@@ -69,10 +69,12 @@ export async function startRtmpServer(options: RtmpServerOptions): Promise<RtmpS
     connections.add(connection);
   };
 
-  const terminal =
-    options.rtmps &&
-    startTlsTerminal({
-      files: options.rtmps,
+  let terminal: TlsTerminal | null = null;
+  const startTerminal = async (files: RtmpsOptions): Promise<TlsTerminal> => {
+    // TLS adds a tenth to what this process loads at its start, for nothing where there is no certificate.
+    const { startTlsTerminal } = await import("./tls-terminal.ts");
+    return startTlsTerminal({
+      files,
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
       certificateCheckMs: limits.certificateCheckMs,
       onSecured: (socket) => serve(socket, "rtmps"),
@@ -82,6 +84,7 @@ export async function startRtmpServer(options: RtmpServerOptions): Promise<RtmpS
       },
       onCertificate: options.onCertificate,
     });
+  };
 
   const listeners: Server[] = [];
   const close = async (): Promise<void> => {
@@ -103,7 +106,11 @@ export async function startRtmpServer(options: RtmpServerOptions): Promise<RtmpS
   let rtmpsPort: number | null = null;
   try {
     port = await open("RTMP", options.port, (socket) => serve(socket, "rtmp"));
-    if (options.rtmps && terminal) rtmpsPort = await open("RTMPS", options.rtmps.port, (socket) => terminal.take(socket));
+    if (options.rtmps) {
+      const secured = await startTerminal(options.rtmps);
+      terminal = secured;
+      rtmpsPort = await open("RTMPS", options.rtmps.port, (socket) => secured.take(socket));
+    }
   } catch (error) {
     await close();
     throw error;
