@@ -9,6 +9,7 @@ import { readManifest } from "../models/manifest.ts";
 import { createAlertPages } from "./alert-pages.ts";
 import { alertRuleSettings } from "./alerts/alert-settings.ts";
 import { startAlertEngine } from "./alerts/alert-engine.ts";
+import { markOf } from "./alerts/told-event.ts";
 import { startAnalysisPool } from "./analysis/analysis-pool.ts";
 import { takeAnalysisReport } from "./analysis-reports.ts";
 import { CleanUp } from "./clean-up.ts";
@@ -117,10 +118,10 @@ async function startParts({ config, streams: configured, sources: configuredSour
       onTransition(transition) {
         // A stream that an earlier run left an alert open for may be gone from the configuration.
         if (registry.lifeOf(transition.alert.stream)) metrics.stream(transition.alert.stream).alertTransition(transition.kind);
-        broadcast(() => ({ type: "alert", alert: transition.alert }));
+        broadcast(() => ({ type: "alert", alert: transition.alert, event: transition.event }));
         registry.setFiringAlerts(transition.alert.stream, alerts.firingAlerts(transition.alert.stream));
       },
-      onStored: (alert) => broadcast(() => ({ type: "alert", alert: alerts.latest(alert) })),
+      onStored: ({ alert, event }) => broadcast(() => ({ type: "alert", alert: alerts.latest(alert), event: event && markOf(event) })),
       onSuppressed: (stream) => metrics.stream(stream).alertSuppressed(),
       log,
     }),
@@ -256,6 +257,8 @@ async function startParts({ config, streams: configured, sources: configuredSour
         putSource: pulled.put,
         removeSource: pulled.remove,
         ...createAlertPages({ engine: alerts, store, log }),
+        events: (query) => store.eventPage(query),
+        newestEvent: () => store.newestSeq(),
         metrics: () => metrics.exposition(),
         readiness() {
           const reasons = components.notReady();

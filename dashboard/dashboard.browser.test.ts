@@ -262,8 +262,8 @@ describe("alerts", () => {
     const { page, daemon } = visit;
     await page.getByRole("link", { name: "No alerts firing" }).waitFor();
     const pending = alert("studio-a", { track: 3, state: "pending", firingAt: null });
-    daemon.push({ type: "alert", alert: pending });
-    daemon.push({ type: "alert", alert: { ...pending, state: "firing", firingAt: Date.now() } });
+    daemon.push({ type: "alert", alert: pending, event: null });
+    daemon.push({ type: "alert", alert: { ...pending, state: "firing", firingAt: Date.now() }, event: null });
     await page.getByRole("alert").getByText("Alert firing: stream studio-a, face 3, score 93%.").waitFor();
     await page.getByRole("navigation", { name: "Firing alerts" }).getByRole("link", { name: /studio-a/ }).waitFor();
     expect(await page.title()).toBe("(1 firing) studio-b · Truecast");
@@ -272,7 +272,7 @@ describe("alerts", () => {
     await page.setViewportSize(PHONE);
     await expectNoSidewaysScroll(page);
     await shoot(page, "alerts-390-dark");
-    daemon.push({ type: "alert", alert: { ...pending, state: "resolved", firingAt: Date.now() - 9000, resolvedAt: Date.now(), resolution: "track-ended" } });
+    daemon.push({ type: "alert", alert: { ...pending, state: "resolved", firingAt: Date.now() - 9000, resolvedAt: Date.now(), resolution: "track-ended" }, event: null });
     await page.getByText("The face left the picture").waitFor();
     expect(await page.getByRole("navigation", { name: "Firing alerts" }).count()).toBe(0);
     expect(visit.faults).toEqual([]);
@@ -288,7 +288,7 @@ describe("a hidden tab", () => {
       Object.defineProperty(document, "hidden", { get: () => true });
       document.dispatchEvent(new Event("visibilitychange"));
     });
-    daemon.push({ type: "alert", alert: alert("studio-a") });
+    daemon.push({ type: "alert", alert: alert("studio-a"), event: null });
     await vi.waitFor(async () => expect(await page.title()).toBe("(1 firing) Truecast"), { timeout: 5000 });
   });
 });

@@ -7,10 +7,10 @@ import { Value } from "typebox/value";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { TruecastError } from "../../pipelines/errors.ts";
-import { Alert } from "../protocol.ts";
+import { Alert, type FaceAlert } from "../protocol.ts";
 import { openStore, type Store } from "../store/store.ts";
-import { type AlertEngine, type AlertEngineOptions, startAlertEngine } from "./alert-engine.ts";
-import type { AlertRuleSettings, AlertTransition } from "./alert-rule.ts";
+import { type AlertEngine, type AlertEngineOptions, startAlertEngine, type ToldTransition } from "./alert-engine.ts";
+import type { AlertRuleSettings } from "./alert-rule.ts";
 
 const log = pino({ level: "silent" });
 const model = { name: "edge", sha256: "ab", kind: "cnn-lstm", trained: true } as const;
@@ -19,7 +19,7 @@ const settings: AlertRuleSettings = { enabled: true, threshold: 0.8, hysteresis:
 let folder: string;
 let path: string;
 let store: Store;
-let told: AlertTransition[];
+let told: ToldTransition[];
 let engine: AlertEngine | undefined;
 
 beforeEach(() => {
@@ -46,6 +46,10 @@ function cross(stream: string, track: number, fromS: number, toS: number): void 
   for (let atS = fromS; atS <= toS; atS++) engine?.score({ stream, track, ptsMs: atS * 1_000, score: { frames: 100, score: 0.9, coverage: 1 } });
 }
 
+const face = (alert: Alert | undefined): FaceAlert => {
+  if (alert?.rule !== "manipulated-face") throw new Error("not the alert of a face");
+  return alert;
+};
 const kinds = () => told.map(({ kind }) => kind);
 
 test("every transition is in the store before it is told, and is an alert of the protocol", () => {
@@ -68,7 +72,7 @@ test("open alerts carry the latest scores, though nothing was told since they fi
   it.score({ stream: "studio", track: 1, ptsMs: 3_000, score: { frames: 100, score: 0.97, coverage: 1 } });
   expect(kinds()).toEqual(["pending", "firing"]);
   expect(it.openAlerts()).toMatchObject([{ state: "firing", score: 0.97, peakScore: 0.97 }]);
-  expect(store.openAlerts().map((alert) => it.latest(alert).score)).toEqual([0.97]);
+  expect(store.openAlerts().map((alert) => face(it.latest(alert)).score)).toEqual([0.97]);
   expect(it.firingAlerts("studio")).toBe(1);
 });
 
@@ -108,7 +112,7 @@ test("a new model names the alerts from then on", () => {
   cross("studio", 1, 0, 2);
   it.setModel({ ...model, sha256: "cd" });
   cross("studio", 2, 0, 0);
-  expect(told.map(({ alert }) => alert.model.sha256)).toEqual(["ab", "ab", "cd"]);
+  expect(told.map(({ alert }) => face(alert).model.sha256)).toEqual(["ab", "ab", "cd"]);
 });
 
 test("rules differ by stream", () => {
@@ -121,7 +125,7 @@ test("a stream has at most so many open alerts; the rest is counted, and may ope
   const suppressed: string[] = [];
   const it = start({ maxOpenPerStream: 2, onSuppressed: (stream) => suppressed.push(stream) });
   for (const track of [1, 2, 3]) cross("studio", track, 0, 0);
-  expect(told.map(({ alert }) => alert.track)).toEqual([1, 2]);
+  expect(told.map(({ alert }) => face(alert).track)).toEqual([1, 2]);
   expect(suppressed).toEqual(["studio"]);
   it.endTrack("studio", 1);
   cross("studio", 3, 1, 1);
@@ -145,7 +149,7 @@ test("alerts that an earlier run left open are resolved as daemon-restarted, com
   });
   expect(store.openAlerts()).toEqual([]);
   await vi.waitFor(() => expect(told).toHaveLength(2));
-  const byTrack = told.toSorted((a, b) => a.alert.track - b.alert.track);
+  const byTrack = told.toSorted((a, b) => face(a.alert).track - face(b.alert).track);
   expect(byTrack).toMatchObject([{ kind: "resolved", alert: { track: 1, resolution: "daemon-restarted" } }, { kind: "dropped", alert: { track: 2, resolution: "daemon-restarted" } }]);
   for (const { alert } of told) expect(store.alert(alert.id)).toEqual(alert);
 });
@@ -154,7 +158,7 @@ test("while the store fails alerts go out as unstored, the log says it once, and
   vi.useFakeTimers();
   const lines: string[] = [];
   const stored: Alert[] = [];
-  start({ log: pino({ level: "error" }, { write: (line: string) => void lines.push(line) }), onStored: (alert) => stored.push(alert), retryMs: 1_000 });
+  start({ log: pino({ level: "error" }, { write: (line: string) => void lines.push(line) }), onStored: ({ alert }) => stored.push(alert), retryMs: 1_000 });
   {
     using other = new DatabaseSync(path);
     other.exec("BEGIN IMMEDIATE");
@@ -196,8 +200,9 @@ test("a transition that the store refuses for good does not hold up the ones beh
       openAlerts: () => [],
       commit(transitions) {
         if (failing) throw new TruecastError("store-failed", "disk gone");
-        if (transitions.some(({ alert }) => alert.track === 2)) throw new TruecastError("internal", "refused");
-        committed.push(...transitions.map(({ alert, kind }) => `${alert.track} ${kind}`));
+        if (transitions.some(({ alert }) => face(alert).track === 2)) throw new TruecastError("internal", "refused");
+        committed.push(...transitions.map(({ alert, kind }) => `${face(alert).track} ${kind}`));
+        return [];
       },
     },
   });

@@ -3,9 +3,15 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { errorCodeOf } from "../../pipelines/errors.ts";
 import type { HorizonScore, ModelInfo } from "../../pipelines/types.ts";
-import type { Alert } from "../protocol.ts";
+import type { Alert, AlertEventMark } from "../protocol.ts";
 import { type AlertRuleInput, type AlertRuleSettings, type AlertRuleState, type AlertTransition, INACTIVE, resolve, stepAlertRule } from "./alert-rule.ts";
-import { createTransitionLog, type TransitionStore } from "./transition-log.ts";
+import { withEvent } from "./told-event.ts";
+import { createTransitionLog, type StoredLater, type TransitionStore } from "./transition-log.ts";
+
+/** A transition as it goes out; `event` says as what, and its `seq` is null while the store does not have it. */
+export interface ToldTransition extends AlertTransition {
+  readonly event: AlertEventMark | null;
+}
 
 export interface AlertEngineOptions {
   readonly store: TransitionStore & { openAlerts(): readonly Alert[] };
@@ -13,12 +19,12 @@ export interface AlertEngineOptions {
   /** The rule in force for a stream; asked at every score. */
   readonly rules: (stream: string) => AlertRuleSettings;
   /**
-   * Called once for each transition, after its commit. When the store failed, the alert goes out all the same, with
-   * `alert.unstored` set, and its commit is tried again.
+   * Called once for each transition, after its commit, in the order of the events' numbers. When the store failed, the
+   * alert goes out all the same, with `alert.unstored` set, and its commit is tried again.
    */
-  readonly onTransition: (transition: AlertTransition) => void;
-  /** An alert that went out as unstored is stored by now. */
-  readonly onStored?: (alert: Alert) => void;
+  readonly onTransition: (transition: ToldTransition) => void;
+  /** What went out as unstored is stored by now, and its event has a number. */
+  readonly onStored?: (stored: StoredLater) => void;
   /** The stream already has as many open alerts as allowed; the crossing opened none. */
   readonly onSuppressed?: (stream: string) => void;
   /** Wall clock, for labels only. */
@@ -69,10 +75,18 @@ export function startAlertEngine(options: AlertEngineOptions, signal?: AbortSign
 
   const transitions = createTransitionLog({ store, onStored, log, retryMs });
 
-  const tell = (transition: AlertTransition, stored: boolean): void => {
-    const { id, stream, track, score, model: raisedBy } = transition.alert;
-    log.info({ alert: id, stream, track, transition: transition.kind, score, scripted: raisedBy.scripted }, "alert transition");
-    onTransition(stored ? transition : { ...transition, alert: { ...transition.alert, unstored: true } });
+  const append = (transition: AlertTransition): ToldTransition => {
+    const toCommit = withEvent(transition);
+    const outcome = transitions.append(toCommit);
+    const { alert, atMs, event } = toCommit;
+    const mark = (seq: number | null): AlertEventMark | null => event && { seq, ...event, at: atMs };
+    if (outcome.kind === "stored") return { ...transition, event: mark(outcome.event?.seq ?? null) };
+    return { ...transition, alert: { ...alert, unstored: true }, event: mark(null) };
+  };
+
+  const tell = (transition: ToldTransition): void => {
+    log.info({ ...loggedOf(transition.alert), transition: transition.kind, event: transition.event?.seq }, "alert transition");
+    onTransition(transition);
   };
 
   const openOf = (stream: string): readonly Alert[] => [...(streams.get(stream)?.values() ?? [])].flatMap(openAlertOf);
@@ -83,7 +97,7 @@ export function startAlertEngine(options: AlertEngineOptions, signal?: AbortSign
   const step = (stream: string, track: number, input: AlertRuleInput): void => {
     const before = streams.get(stream)?.get(track) ?? INACTIVE;
     const { name, sha256, kind } = model;
-    const openAlert = () => ({ id: randomUUID(), stream, track, model: { name, sha256, scripted: kind === "scripted" } });
+    const openAlert = () => ({ id: randomUUID(), stream, track, tracks: [track], model: { name, sha256, scripted: kind === "scripted" } });
     const { state, transitions: made } = stepAlertRule(before, input, rules(stream), openAlert);
     const opens = openAlertOf(before).length === 0 && openAlertOf(state).length > 0;
     if (opens && openOf(stream).length >= maxOpenPerStream) {
@@ -94,14 +108,14 @@ export function startAlertEngine(options: AlertEngineOptions, signal?: AbortSign
     }
     if (opens) suppressing.delete(stream);
     setState(streams, stream, track, state);
-    for (const transition of made) tell(transition, transitions.append(transition));
+    for (const transition of made) tell(append(transition));
   };
 
   const restarted = leftOpen(store, log).map((alert) => resolve(alert, alert.firingAt === null ? "dropped" : "resolved", "daemon-restarted", now()));
-  const storedAtStart = restarted.map((transition) => transitions.append(transition));
+  const toldAtStart = restarted.map(append);
   // Told later: the caller's callbacks may use the engine, which the caller does not have yet.
   const telling = setImmediate(() => {
-    for (const [index, transition] of restarted.entries()) tell(transition, storedAtStart[index] ?? false);
+    for (const transition of toldAtStart) tell(transition);
   });
 
   const engine: AlertEngine = {
@@ -161,4 +175,10 @@ function leftOpen(store: AlertEngineOptions["store"], log: Logger): readonly Ale
     log.error({ err: error, code: errorCodeOf(error) }, "alerts left open by an earlier run could not be read; they stay open in the store");
     return [];
   }
+}
+
+function loggedOf(alert: Alert): object {
+  const { id, stream, rule } = alert;
+  if (alert.rule !== "manipulated-face") return { alert: id, stream, rule, measured: alert.measured };
+  return { alert: id, stream, rule, track: alert.track, score: alert.score, scripted: alert.model.scripted };
 }

@@ -20,6 +20,7 @@ function track(rule: Partial<AlertRuleSettings> = {}) {
       id: `alert-${++opened}`,
       stream: "studio",
       track: 1,
+      tracks: [1],
       model: { name: "edge", sha256: "00", scripted: false },
     }));
     state = step.state;
@@ -53,7 +54,7 @@ describe("opening", () => {
         kind: "pending",
         atMs: EPOCH_MS,
         alert: {
-          id: "alert-1", stream: "studio", track: 1, rule: "manipulated-face", state: "pending", resolution: null, pendingAt: EPOCH_MS, firingAt: null, resolvedAt: null,
+          id: "alert-1", stream: "studio", track: 1, tracks: [1], rule: "manipulated-face", state: "pending", resolution: null, pendingAt: EPOCH_MS, firingAt: null, resolvedAt: null,
           score: 0.8, peakScore: 0.8, threshold: 0.8, model: { name: "edge", sha256: "00", scripted: false },
         },
       },

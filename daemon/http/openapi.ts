@@ -45,6 +45,8 @@ const UNASKED: HttpSource = {
   alerts: unasked,
   alert: unasked,
   snapshotAlerts: unasked,
+  events: unasked,
+  newestEvent: unasked,
   metrics: unasked,
   readiness: unasked,
 };

@@ -1,5 +1,5 @@
 /** What the HTTP interface asks of the daemon, and what it reports back: plain functions given by the composition root. */
-import type { Alert, AlertPage, AlertQuery, ModelCard, Readiness, ServerMessage, Source, SourceInput, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
+import type { Alert, AlertEventPage, AlertEventQuery, AlertPage, AlertQuery, ModelCard, Readiness, ServerMessage, Source, SourceInput, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
 
 /** All of it is called on the request's way, so it must answer from memory or a local store. A TruecastError becomes a problem with its code. */
 export interface HttpSource {
@@ -24,6 +24,10 @@ export interface HttpSource {
   alert(id: string): Alert | null;
   /** For a new client: every open alert and the newest ended ones; given even while the store cannot be read. */
   snapshotAlerts(): readonly Alert[];
+  /** Committed events. @throws TruecastError store-failed */
+  events(query: AlertEventQuery): AlertEventPage;
+  /** Number of the newest committed event, 0 before the first; known without the store. */
+  newestEvent(): number;
   /** The Prometheus exposition of this moment. */
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
   readiness(): Readiness;
@@ -32,7 +36,7 @@ export interface HttpSource {
 type WithoutSeq<T> = T extends unknown ? Omit<T, "seq"> : never;
 
 /** A message for everyone on the WebSocket, before it is numbered. */
-export type LiveUpdate = WithoutSeq<Exclude<ServerMessage, { type: "snapshot" | "resumed" }>>;
+export type LiveUpdate = WithoutSeq<Exclude<ServerMessage, { type: "snapshot" | "resumed" | "missed" }>>;
 
 /** Why a WebSocket client is gone. `slow`, `dead` and `protocol` were ended by the server. */
 export const LIVE_ENDS = ["left", "slow", "dead", "protocol", "failed", "shutdown"] as const;

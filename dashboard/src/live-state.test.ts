@@ -63,20 +63,20 @@ describe("alerts", () => {
     const firing = alert("studio-a");
     const pending = alert("studio-a", { state: "pending", firingAt: null });
     const resolved = alert("studio-b", { state: "resolved", resolution: "score-fell", resolvedAt: NOW_MS });
-    const state = ready(greeting("run-1", 0), { type: "alert", seq: 1, alert: resolved }, { type: "alert", seq: 2, alert: firing }, { type: "alert", seq: 3, alert: pending });
+    const state = ready(greeting("run-1", 0), { type: "alert", seq: 1, alert: resolved, event: null }, { type: "alert", seq: 2, alert: firing, event: null }, { type: "alert", seq: 3, alert: pending, event: null });
     expect(state.alerts.map((entry) => entry.state)).toEqual(["firing", "pending", "resolved"]);
   });
 
   it("replaces an alert by its id when its state changes", () => {
     const pending = alert("studio-a", { state: "pending", firingAt: null });
-    const state = ready(greeting("run-1", 0, { alerts: [pending] }), { type: "alert", seq: 1, alert: { ...pending, state: "firing", firingAt: NOW_MS } });
+    const state = ready(greeting("run-1", 0, { alerts: [pending] }), { type: "alert", seq: 1, alert: { ...pending, state: "firing", firingAt: NOW_MS }, event: null });
     expect(state.alerts).toHaveLength(1);
     expect(state.alerts[0]?.state).toBe("firing");
   });
 
   it("drops the oldest resolved ones past the bound and never a firing one", () => {
     const firing = alert("studio-a", { pendingAt: 1, firingAt: 2 });
-    const resolved = Array.from({ length: MAX_ALERTS + 20 }, (_, index): ServerMessage => ({ type: "alert", seq: index + 1, alert: alert("studio-b", { state: "resolved", resolvedAt: NOW_MS + index }) }));
+    const resolved = Array.from({ length: MAX_ALERTS + 20 }, (_, index): ServerMessage => ({ type: "alert", seq: index + 1, alert: alert("studio-b", { state: "resolved", resolvedAt: NOW_MS + index }), event: null }));
     const state = ready(greeting("run-1", 0, { alerts: [firing] }), ...resolved);
     expect(state.alerts).toHaveLength(MAX_ALERTS);
     expect(state.alerts[0]?.id).toBe(firing.id);
