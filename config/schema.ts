@@ -20,6 +20,7 @@ const AlertOverrides = Type.Object(
     threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: "Score from which an alert becomes pending." })),
     dwellMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000, description: "Time above the threshold before it fires. Milliseconds." })),
     coolDownMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000, description: "After an alert ends, time in which the same face raises no second one. Milliseconds." })),
+    expectFace: Type.Optional(Type.Boolean({ description: "true: this stream should always show a face that can be judged; where it does not, `blindSpots` says when that is an alert." })),
   },
   { additionalProperties: false, description: "Overrides of `alerts` for this stream." },
 );
@@ -138,8 +139,15 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     hysteresis: probability(0.05, "How far under the threshold the score must fall before an alert can end."),
     dwellMs: milliseconds(2_000, 0, 600_000, "Time above the threshold before an alert fires."),
     resolveMs: milliseconds(5_000, 0, 600_000, "Time below the threshold before a firing alert is resolved."),
-    coolDownMs: milliseconds(60_000, 0, 86_400_000, "After an alert ends, time in which the same face raises no second one."),
+    coolDownMs: milliseconds(60_000, 0, 86_400_000, "After an alert ends, time in which the same face raises no second one. A firing alert waits as long, but no longer than a minute, for a face that left."),
     minFrames: Type.Union([Type.Literal(40), Type.Literal(60), Type.Literal(80), Type.Literal(100)], { default: 100, description: "Frames that must stand behind a score before it counts for alerts." }),
+  }),
+  blindSpots: section("When a stream that cannot be judged as it should is itself an alert.", {
+    expectFace: Type.Boolean({ default: false, description: "Whether a stream should always show a face that can be judged, where its own `alerts.expectFace` does not say. The next three keys are for such streams." }),
+    noFaceMs: milliseconds(300_000, 5_000, 86_400_000, "A live stream without such a face for this long raises `no-usable-face`."),
+    lowCoverageMs: milliseconds(300_000, 60_000, 86_400_000, "Span over which windows that held too few usable crops are counted."),
+    maxLowCoverage: probability(0.5, "Share of such windows from which `low-coverage` is raised."),
+    decoderRestarts: Type.Boolean({ default: true, description: "Raise `decoder-restarts`, on any stream, when its decoder ended so often that it has to wait before the next try." }),
   }),
   store: section("The alert store (SQLite).", {
     retentionDays: Type.Integer({ default: 90, minimum: 1, maximum: 3_650, description: "Resolved alerts older than this are removed." }),

@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import type { LoadedConfig, ResolvedStream } from "../config/load.ts";
 import { readManifest } from "../models/manifest.ts";
 import { createAlertPages } from "./alert-pages.ts";
-import { alertRuleSettings } from "./alerts/alert-settings.ts";
+import { alertRuleSettings, blindSpotSettings } from "./alerts/alert-settings.ts";
 import { startAlertEngine } from "./alerts/alert-engine.ts";
 import { markOf } from "./alerts/told-event.ts";
 import { startAnalysisPool } from "./analysis/analysis-pool.ts";
@@ -117,11 +117,15 @@ async function startParts({ config, streams: configured, sources: configuredSour
       rules: (stream) => alertRuleSettings(config.alerts, overrides.get(stream), model.bands.manipulated),
       onTransition(transition) {
         // A stream that an earlier run left an alert open for may be gone from the configuration.
-        if (registry.lifeOf(transition.alert.stream)) metrics.stream(transition.alert.stream).alertTransition(transition.kind);
+        if (registry.lifeOf(transition.alert.stream)) metrics.stream(transition.alert.stream).alertTransition(transition.alert.rule, transition.kind);
         broadcast(() => ({ type: "alert", alert: transition.alert, event: transition.event }));
+        // A face with an open alert is worth one more look, to be known again by.
+        const track = transition.alert.rule === "manipulated-face" ? transition.alert.tracks.at(-1) : undefined;
+        if (track !== undefined && transition.alert.state === "firing" && transition.kind !== "worsened") analysis.look(transition.alert.stream, track);
         registry.setFiringAlerts(transition.alert.stream, alerts.firingAlerts(transition.alert.stream));
       },
       onStored: ({ alert, event }) => broadcast(() => ({ type: "alert", alert: alerts.latest(alert), event: event && markOf(event) })),
+      blindSpots: (stream) => blindSpotSettings(config, overrides.get(stream)),
       onSuppressed: (stream) => metrics.stream(stream).alertSuppressed(),
       log,
     }),
@@ -182,6 +186,8 @@ async function startParts({ config, streams: configured, sources: configuredSour
       init: () => ({
         inferenceSocketPath,
         model,
+        // Without alerts there is nothing to follow a face for.
+        describesFaces: model.trained || model.kind === "scripted",
         decode: config.decode,
         faces: config.faces,
         samplingDivisor: sampling.divisor,
@@ -193,7 +199,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
       onRestart: (name, cause) => components.restarted(name, cause),
       onLost(lost) {
         for (const stream of lost) {
-          alerts.endStream(stream, "analysis-restarted");
+          alerts.loseTracks(stream);
           registry.clearView(stream);
           registry.apply(stream, { kind: "decoder-recovering", reason: { code: "decoder-exited", message: "the analysis process ended and is started again" } });
         }
@@ -278,16 +284,16 @@ async function startParts({ config, streams: configured, sources: configuredSour
   let publishingBefore = 0;
   const ticking = setInterval(() => {
     registry.tick();
+    const streamsNow = registry.streams();
+    alerts.tick(streamsNow.map(({ name, state }) => ({ name, live: state === "live" })));
     if (registry.publishing !== publishingBefore) {
       publishingBefore = registry.publishing;
       broadcast(() => ({ type: "system", system: system() }));
     }
     const storeState = alerts.unstored > 0 ? "down" : "ready";
     if (components.stateOf("store") !== storeState) components.set("store", { state: storeState, message: storeState === "down" ? "alerts go out but cannot be committed" : null });
-    observe.streams(registry.streams());
-    const open = alerts.openAlerts();
-    const firing = open.filter(({ state }) => state === "firing").length;
-    metrics.alertsOpen({ firing, pending: open.length - firing });
+    observe.streams(streamsNow);
+    metrics.alertsOpen(alerts.openAlerts());
     metrics.alertsUnstored(alerts.unstored);
   }, 1_000);
   cleanUp.defer("clock", async () => clearInterval(ticking));

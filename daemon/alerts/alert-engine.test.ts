@@ -88,7 +88,7 @@ test("the end of a stream ends the alerts of all its tracks and of no other stre
 test("tracks lost with their analysis process end their alerts as that, in the store too", () => {
   const it = start();
   cross("studio", 1, 0, 2);
-  it.endStream("studio", "analysis-restarted");
+  it.loseTracks("studio");
   expect(told.at(-1)).toMatchObject({ kind: "resolved", alert: { resolution: "analysis-restarted" } });
   const stored = store.alert(told.at(-1)?.alert.id ?? "");
   expect(stored).toEqual(told.at(-1)?.alert);

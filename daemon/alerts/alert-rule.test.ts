@@ -237,3 +237,40 @@ describe("settings", () => {
     });
   });
 });
+
+describe("a firing alert that gets worse", () => {
+  test("says so when its peak rose by a further step, and not again within half a minute", () => {
+    const it = track({ dwellMs: 0 });
+    it.score(0, 0.85);
+    expect(kinds(it.score(10, 0.95))).toEqual([]);
+    expect(kinds(it.score(29, 0.96))).toEqual([]);
+    expect(it.score(30, 0.9)).toMatchObject([{ kind: "worsened", alert: { state: "firing", peakScore: 0.96, score: 0.9 } }]);
+    expect(kinds(it.score(61, 0.97))).toEqual([]);
+    expect(kinds(it.score(62, 0.98))).toEqual(["worsened"]);
+  });
+
+  test("steps are counted from what was told last, to the decimal", () => {
+    const it = track({ dwellMs: 0 });
+    it.score(0, 0.8);
+    expect(kinds(it.score(40, 0.819))).toEqual([]);
+    expect(kinds(it.score(50, 0.82))).toEqual(["worsened"]);
+  });
+});
+
+test("a score that crosses the line 200 times in ten minutes is one alert, and two words", () => {
+  const it = track();
+  for (const atS of [0, 1, 2]) it.score(atS, 0.9);
+  for (let crossing = 1; crossing <= 200; crossing++) {
+    const atS = crossing * 3;
+    for (const [after, score] of [[0, 0.9], [1, 0.9], [2, 0.5]] as const) it.score(atS + after, score);
+  }
+  expect(kinds(it.all)).toEqual(["pending", "firing"]);
+});
+
+test("so is one that stays long enough on either side to end and fire again each time, as long as the cool-down holds", () => {
+  const it = track();
+  for (let atS = 0; atS < 600; atS++) it.score(atS, atS % 20 < 10 ? 0.9 : 0.3);
+  expect(new Set(it.all.map(({ alert }) => alert.id)).size).toBe(1);
+  expect(kinds(it.all).filter((kind) => kind === "firing")).toHaveLength(1);
+  expect(kinds(it.all).filter((kind) => kind === "re-firing").length).toBeGreaterThan(20);
+});

@@ -69,6 +69,8 @@ export const INACTIVE: AlertRuleState = { kind: "inactive" };
 /** A firing alert's peak must rise by this much, and this long after the last word, before people are told again. */
 const WORSENED_STEP = 0.02;
 const WORSENED_EVERY_MS = 30_000;
+/** Of an alert, the newest; one that goes on for days must not grow for days. */
+const MAX_TRACKS = 100;
 
 /** `openAlert` is called only when a new alert opens. */
 export function stepAlertRule(state: AlertRuleState, input: AlertRuleInput, settings: AlertRuleSettings, openAlert: () => AlertOrigin): AlertRuleStep {
@@ -90,7 +92,7 @@ export function stepAlertRule(state: AlertRuleState, input: AlertRuleInput, sett
 }
 
 type ScoreInput = Extract<AlertRuleInput, { kind: "score" }>;
-type In<Kind extends AlertRuleState["kind"]> = Extract<AlertRuleState, { kind: Kind }>;
+export type In<Kind extends AlertRuleState["kind"]> = Extract<AlertRuleState, { kind: Kind }>;
 
 function stepInactive(state: AlertRuleState, input: ScoreInput, settings: AlertRuleSettings, openAlert: () => AlertOrigin): AlertRuleStep {
   const { score } = input.score;
@@ -146,6 +148,17 @@ function stepEnded(state: In<"ended">, input: ScoreInput, settings: AlertRuleSet
   return fire(withScore(state.alert, input), input);
 }
 
+/**
+ * Another track of the same face takes the alert over; its media clock may be another one. `endedForMs` is the time since
+ * the alert ended, if it has. An alert that is over takes note of the track, and says so only if it fires again.
+ */
+export function joinTrack(state: In<"firing"> | In<"ended">, track: number, { ptsMs, atMs, endedForMs }: { readonly ptsMs: number; readonly atMs: number; readonly endedForMs: number }): AlertRuleStep {
+  const alert: FaceAlert = { ...state.alert, tracks: [...state.alert.tracks, track].slice(-MAX_TRACKS) };
+  if (state.kind === "ended") return { state: { kind: "ended", alert, endedPtsMs: ptsMs - endedForMs, aboveSincePtsMs: null }, transitions: [] };
+  const told = { score: alert.peakScore, ptsMs };
+  return { state: { kind: "firing", alert, belowSincePtsMs: null, told }, transitions: [{ kind: "joined", alert, atMs }] };
+}
+
 function endTrack(state: AlertRuleState, { resolution, atMs }: Extract<AlertRuleInput, { kind: "end" }>): AlertRuleStep {
   if (state.kind === "inactive" || state.kind === "ended") return { state: INACTIVE, transitions: [] };
   const kind = state.kind === "pending" ? "dropped" : "resolved";
@@ -164,7 +177,7 @@ function endAlert(alert: FaceAlert, kind: "resolved" | "dropped", resolution: Al
   return { state: { kind: "ended", alert: transition.alert, endedPtsMs: ptsMs, aboveSincePtsMs: null }, transitions: [transition] };
 }
 
-/** The end of an open alert, also one that an earlier run of the daemon left open. */
+/** The end of an open alert, also one that an earlier run of the daemon left open. `atMs` is when it is known. */
 export function resolve<A extends Alert>(alert: A, kind: "resolved" | "dropped", resolution: AlertResolution, atMs: number): AlertTransition<A> {
   return { kind, alert: { ...alert, state: "resolved", resolution, resolvedAt: atMs }, atMs };
 }

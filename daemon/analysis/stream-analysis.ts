@@ -5,8 +5,9 @@ import sharp from "sharp";
 import { startLiveDecoder, type LiveDecoder } from "../../pipelines/decode/live-decoder.ts";
 import type { DecoderEvent } from "../../pipelines/decode/decoder-events.ts";
 import { FaceScoring, type FaceFollower } from "../../pipelines/face-scoring.ts";
-import type { CropScorer, DiscardReason, Frame, LossReason, ModelInfo, NewcomerRefusal } from "../../pipelines/types.ts";
+import type { Box, CropScorer, DiscardReason, Frame, LossReason, ModelInfo, NewcomerRefusal, TrackedFace } from "../../pipelines/types.ts";
 import type { AnalysisReport, FaceReport, StageSamples, StreamStats } from "./messages.ts";
+import { LookSchedule } from "./look-schedule.ts";
 import { NewestSlot } from "./newest-slot.ts";
 
 export interface StreamAnalysisOptions {
@@ -14,6 +15,8 @@ export interface StreamAnalysisOptions {
   readonly model: ModelInfo;
   readonly faces: FaceFollower;
   readonly scorer: CropScorer;
+  /** What a face looks like, or null when there is no time for it; null where nobody asks. */
+  readonly describe: ((frame: Frame, box: Box) => Promise<Float32Array | null>) | null;
   readonly frameTimeoutMs: number;
   readonly report: (report: AnalysisReport) => void;
   readonly log: Logger;
@@ -33,6 +36,7 @@ export class StreamAnalysis {
   readonly #decoder: LiveDecoder;
   readonly #scoring: FaceScoring;
   readonly #slot: NewestSlot<Frame>;
+  readonly #looks = new LookSchedule();
   #counts = emptyCounts();
   #samples = emptySamples();
   /** Wall clock minus media clock at the newest frame: turns PTS into times people read. */
@@ -56,7 +60,10 @@ export class StreamAnalysis {
         report({ type: "score", stream, ...event });
         this.#reportView(event.ptsMs);
       },
-      onTrackEnded: (trackId) => report({ type: "track-ended", stream, trackId }),
+      onTrackEnded: (trackId) => {
+        this.#looks.forget(trackId);
+        report({ type: "track-ended", stream, trackId });
+      },
       onDiscarded: (reason) => this.#discarded(reason),
       onCropScored: ({ queueMs, inferenceMs, frameAgeMs }) => {
         this.#samples.queue.push(queueMs);
@@ -79,6 +86,11 @@ export class StreamAnalysis {
 
   set samplingDivisor(divisor: number) {
     this.#scoring.samplingDivisor = divisor;
+  }
+
+  /** Describes the face of this track once more. */
+  look(trackId: number): void {
+    this.#looks.ask(trackId);
   }
 
   /** A publisher's FLV; tracks and windows of the one before go on. */
@@ -116,7 +128,8 @@ export class StreamAnalysis {
   }
 
   async #analyse(frame: Frame): Promise<void> {
-    const { timings, detected, refused } = await this.#scoring.process(frame);
+    const { faces, timings, detected, refused } = await this.#scoring.process(frame);
+    this.#describeNext(frame, faces);
     this.#counts.analysed++;
     for (const reason of refused) add(this.#counts.refusedFaces, reason, 1);
     // The detector does not look at every frame.
@@ -131,6 +144,21 @@ export class StreamAnalysis {
     } else if (nowMs - this.#lastViewMs >= VIEW_EVERY_MS) {
       this.#reportView(frame.ptsMs);
     }
+  }
+
+  /** Nothing waits for it: the face is cut out at once, and described when the detector has time. */
+  #describeNext(frame: Frame, faces: readonly TrackedFace[]): void {
+    const { describe, stream, report, log } = this.#options;
+    const face = describe === null ? null : this.#looks.next(faces, { ptsMs: frame.ptsMs, nowMs: performance.now() });
+    if (describe === null || face === null) return;
+    const { trackId } = face;
+    describe(frame, face.box).then(
+      (descriptor) => {
+        if (descriptor !== null) report({ type: "face", stream, trackId, ptsMs: frame.ptsMs, descriptor });
+        else this.#looks.ask(trackId);
+      },
+      (error: unknown) => log.error({ stream, err: error }, "a face could not be described"),
+    );
   }
 
   /** The boxes are those of the picture: both are taken before the encoder is awaited, and sent together. */
@@ -184,7 +212,7 @@ export class StreamAnalysis {
       case "storm":
       case "refused":
         this.#flowing = false;
-        report({ type: "decoder-failed", stream, reason: { code: event.error.code, message: event.error.message } });
+        report({ type: "decoder-failed", stream, reason: { code: event.error.code, message: event.error.message }, restarts: event.kind === "storm" ? event.restarts : null });
         return;
       case "discontinuity":
         this.#counts.discontinuities++;

@@ -27,7 +27,7 @@ export type DecoderEvent =
   /** Size of the frames from here on. */
   | { readonly kind: "frame-size"; readonly widthPx: number; readonly heightPx: number }
   | { readonly kind: "restart"; readonly cause: RestartCause; readonly delayMs: number; readonly error: TruecastError }
-  | { readonly kind: "storm"; readonly waitMs: number; readonly error: TruecastError }
+  | { readonly kind: "storm"; readonly waitMs: number; readonly restarts: number; readonly error: TruecastError }
   /** Frames again; `downMs` since the decoder was found stalled or gone. */
   | { readonly kind: "recovered"; readonly cause: RestartCause; readonly downMs: number }
   | { readonly kind: "discontinuity"; readonly cause: DiscontinuityCause }
