@@ -7,7 +7,7 @@ export type FaceDescriptor = Float32Array;
  * Two faces nearer than this are one person's. face-api's customary 0.6 is for a photograph beside a photograph, one
  * against many; here a mistake would put two people into one incident. Measured in docs/faces.md.
  */
-export const SAME_FACE_DISTANCE = 0.45;
+export const SAME_FACE_DISTANCE = 0.4;
 /** Looks that weigh in the mean; past these the newest weigh a little more. */
 const MAX_WEIGHT = 6;
 

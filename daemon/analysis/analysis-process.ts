@@ -39,7 +39,7 @@ runChild<AnalysisOptions, AnalysisInfo, AnalysisCommand>(async (options) => {
         cropMargin: options.model.cropMargin,
         options: { firstId: firstTrackIds.get(stream) ?? 1, maxFaces: options.faces.maxFaces, minFacePx: options.faces.minFacePx, keepMissingMs: options.faces.facelessAfterMs },
       });
-      analysis = new StreamAnalysis({ stream, model: options.model, faces, scorer, describe: options.describesFaces ? detector.describe : null, ...options.decode, report, log });
+      analysis = new StreamAnalysis({ stream, model: options.model, faces, scorer, describe: options.describesFaces ? (frame, box) => detector.describe(frame, box) : null, ...options.decode, report, log });
       analysis.samplingDivisor = samplingDivisor;
       analysis.watched = watched;
       streams.set(stream, analysis);

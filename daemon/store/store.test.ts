@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { errorCodeOf } from "../../pipelines/errors.ts";
-import type { Alert, BlindSpotAlert, FaceAlert } from "../protocol.ts";
+import type { Alert, FaceAlert } from "../protocol.ts";
 import { startRetention } from "./retention.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 import { openStore, type PruneLimits } from "./store.ts";
@@ -243,7 +243,7 @@ test("retention removes old resolved alerts with their transitions in batches, u
   store.commit([...old, ...kept, unfired].map((alert) => ({ kind: "x", alert, atMs: 0 })));
 
   const prune = vi.fn((limits: PruneLimits) => store.prune(limits));
-  await using _ = startRetention({ store: { prune, pruneEvents: store.pruneEvents }, retentionDays: 90, log, now: () => nowMs });
+  await using _ = startRetention({ store: { prune, pruneEvents: (beforeMs, batch) => store.pruneEvents(beforeMs, batch) }, retentionDays: 90, log, now: () => nowMs });
   await vi.waitFor(() => expect(prune.mock.results.map(({ value }) => value)).toEqual([100, 100, 100, 100, 51]));
 
   for (const alert of kept) expect(store.alert(alert.id)).toEqual(alert);
