@@ -4,7 +4,7 @@ import { HorizonSchedule } from "../../pipelines/horizon/schedule.ts";
 import { type HorizonFrames, SLOT_MS } from "../../pipelines/types.ts";
 import { createTrackVerdict } from "../../pipelines/verdict/track-verdict.ts";
 import { type AlertRuleInput, type AlertRuleSettings, type AlertRuleState, type AlertTransition, INACTIVE, stepAlertRule } from "./alert-rule.ts";
-import { alertRuleSettings } from "./alert-settings.ts";
+import { alertRuleSettings, blindSpotSettings } from "./alert-settings.ts";
 
 const settings: AlertRuleSettings = { enabled: true, threshold: 0.8, hysteresis: 0.05, dwellMs: 2_000, resolveMs: 5_000, coolDownMs: 60_000, minFrames: 100, minCoverage: 0.5 };
 /** Wall time of PTS 0. */
@@ -273,4 +273,13 @@ test("so is one that stays long enough on either side to end and fire again each
   expect(new Set(it.all.map(({ alert }) => alert.id)).size).toBe(1);
   expect(kinds(it.all).filter((kind) => kind === "firing")).toHaveLength(1);
   expect(kinds(it.all).filter((kind) => kind === "re-firing").length).toBeGreaterThan(20);
+});
+
+test("a stream says for itself whether it should show a face, and whether it raises any alert", () => {
+  const defaults = { threshold: null, hysteresis: 0.05, dwellMs: 2_000, resolveMs: 5_000, coolDownMs: 60_000, minFrames: 100 } as const;
+  const config = { alerts: defaults, blindSpots: { expectFace: false, noFaceMs: 1, lowCoverageMs: 2, maxLowCoverage: 0.5, decoderRestarts: true } };
+  expect(blindSpotSettings(config, undefined)).toMatchObject({ enabled: true, expectFace: false, coolDownMs: 60_000 });
+  expect(blindSpotSettings(config, { expectFace: true, coolDownMs: 5 })).toMatchObject({ enabled: true, expectFace: true, coolDownMs: 5 });
+  expect(blindSpotSettings(config, { enabled: false }).enabled).toBe(false);
+  expect(alertRuleSettings(defaults, { expectFace: true }, 0.8)).not.toHaveProperty("expectFace");
 });
