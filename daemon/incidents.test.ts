@@ -24,7 +24,8 @@ async function eventsOf(daemon: DaemonProcess, enough: (events: readonly AlertEv
 }
 
 test("an alert goes on with its face over deaths of the analysis process, and kill -9 of the daemon keeps no event from a client that resumes", { timeout: 240_000 }, async () => {
-  await using first = await startDaemonProcess({ streams, alerts: { dwellMs: 0 } });
+  // A score of 40 frames is enough here: what is tested begins when the alert fires.
+  await using first = await startDaemonProcess({ streams, alerts: { dwellMs: 0, minFrames: 40 } });
   const [away, present] = [await connectLive(first.httpUrl), await connectLive(first.httpUrl)];
   await using _publisher = publish(await faceVideo(), `${first.rtmpUrl}/forged-key-1`);
 

@@ -49,9 +49,9 @@ async function load(describes: boolean): Promise<DescriptorNetwork | null> {
 async function descriptorOf(network: DescriptorNetwork, rgb: Uint8Array): Promise<Float32Array> {
   const steps = describeFace(network, rgb);
   for (;;) {
+    await setImmediate();
     const step = steps.next();
     if (step.done) return step.value;
-    await setImmediate();
   }
 }
 
