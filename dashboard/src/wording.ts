@@ -60,6 +60,7 @@ export const PROTOCOL_LABELS: Readonly<Record<PublisherProtocol, string>> = {
   "http-flv": "HTTP-FLV",
   "http-ts": "HTTP-TS",
   rtmp: "RTMP",
+  rtmps: "RTMPS",
   "udp-ts": "UDP",
   file: "File",
   whip: "WebRTC",
