@@ -1,6 +1,5 @@
 /** The composition root: starts every part of the daemon in one straight line and wires them with plain functions. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
@@ -14,6 +13,7 @@ import { startAnalysisPool } from "./analysis/analysis-pool.ts";
 import { takeAnalysisReport } from "./analysis-reports.ts";
 import { CleanUp } from "./clean-up.ts";
 import { Components, componentState } from "./components.ts";
+import { claimDataFolder } from "./data-folder.ts";
 import { startHttpServer, type HttpServer } from "./http/server.ts";
 import type { LiveUpdate } from "./http/source.ts";
 import { modelFolder, providerOf, startInference } from "./inference-service.ts";
@@ -53,7 +53,7 @@ export interface Daemon {
 }
 
 /**
- * @throws TruecastError when a part does not start: port-in-use, model-*, provider-unavailable, store-failed; the signal's
+ * @throws TruecastError when a part does not start: data-in-use, port-in-use, model-*, provider-unavailable, store-failed; the signal's
  * reason when it is aborted. What had started by then, or was just starting, is ended first.
  */
 export async function startDaemon(loaded: LoadedConfig, { log, signal }: { readonly log: Logger; readonly signal?: AbortSignal }): Promise<Daemon> {
@@ -73,6 +73,8 @@ export async function startDaemon(loaded: LoadedConfig, { log, signal }: { reado
 
 async function startParts({ config, streams: configured, sources: configuredSources, rtmps, token: configuredToken }: LoadedConfig, { log, signal, cleanUp }: { log: Logger; signal: AbortSignal | undefined; cleanUp: CleanUp }): Promise<Daemon> {
   const startedAt = Date.now();
+  // Before anything in it is touched: a second daemon would resolve the open alerts of the first.
+  const dataFolder = cleanUp.use("data folder", claimDataFolder(config.dataDir, log));
   const generatedKey = configured.length === 0 && configuredSources.length === 0 ? keptSecret(config.dataDir, "studio.key") : null;
   const streams: readonly ResolvedStream[] = generatedKey ? [{ name: "studio", key: generatedKey.secret }] : configured;
   const generatedToken = configuredToken === null && !isLoopback(config.http.host) ? keptSecret(config.dataDir, "token") : null;
@@ -144,8 +146,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
     },
   });
 
-  const runtimeDir = await mkdtemp(join(tmpdir(), "truecast-"));
-  cleanUp.defer("runtime folder", () => rm(runtimeDir, { recursive: true, force: true }));
+  const runtimeDir = await dataFolder.makeRuntimeFolder();
   const inferenceSocketPath = join(runtimeDir, "inference.sock");
 
   const sampling = new SamplingControl();

@@ -4,6 +4,7 @@ export const ERROR_CODES = {
   // Configuration and start-up.
   "config-invalid": "The configuration does not match its schema.",
   "port-in-use": "A port that should be listened on is taken by another process.",
+  "data-in-use": "The data folder belongs to another daemon that is running.",
   "setup-incomplete": "A program or file that Truecast needs is missing.",
   // Publishing.
   "key-unknown": "The stream key matches no configured stream.",

@@ -1,5 +1,6 @@
 /** A child process's side of supervision: start on `init`, answer ready or failed, end on `close` or when the daemon is gone. */
 import { errorCodeOf, type ErrorCode } from "../../pipelines/errors.ts";
+import { killGroup } from "./process-group.ts";
 
 /** The supervisor kills sooner; this is for a child whose daemon is gone, and whose end hangs. */
 const END_DEADLINE_MS = 5_000;
@@ -23,7 +24,11 @@ export function runChild<Init, Info, Command extends { readonly type: string }>(
   const end = async (): Promise<void> => {
     if (ending) return;
     ending = true;
-    setTimeout(() => process.exit(1), END_DEADLINE_MS);
+    setTimeout(() => {
+      // What it started must not outlive it; this process goes with them.
+      killGroup(process.pid);
+      process.exit(1);
+    }, END_DEADLINE_MS);
     let code = 0;
     try {
       await (await body)?.close();

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { type ErrorCode, ERROR_CODES, TruecastError } from "../../pipelines/errors.ts";
 import { passOn } from "../log-output.ts";
 import { BackOff } from "./back-off.ts";
+import { killGroup } from "./process-group.ts";
 
 /** Why a child was started again; the label `cause` of truecast_restarts_total. */
 export const RESTART_CAUSES = ["exit", "signal", "wedged", "start-failed"] as const;
@@ -113,7 +114,7 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
     setState({ kind: "starting" });
     let launched: ChildProcess;
     try {
-      launched = fork(fileURLToPath(options.entry), [], { serialization: "advanced", execArgv: [...(options.execArgv ?? [])], stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, ...ALLOCATOR } });
+      launched = fork(fileURLToPath(options.entry), [], { serialization: "advanced", execArgv: [...(options.execArgv ?? [])], detached: true, stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, ...ALLOCATOR } });
     } catch (error) {
       ended("start-failed", `${name} could not be started: ${messageOf(error)}`, startedAt);
       return;
@@ -160,6 +161,7 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
     // A dying child makes sends fail; its exit tells the story.
     launched.on("error", (error) => log.warn({ component: name, err: error }, "child process error"));
     launched.once("exit", (code, signal) => {
+      if (launched.pid !== undefined) killGroup(launched.pid);
       clearTimeout(readyTimer);
       clearTimeout(heartbeatTimer);
       const cause: RestartCause = killCause ?? (failure ? "start-failed" : signal ? "signal" : "exit");
