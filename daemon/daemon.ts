@@ -195,7 +195,10 @@ async function startParts({ config, streams: configured, sources: configuredSour
         watched: (http?.liveStats().clients ?? 0) > 0,
         logLevel: config.log.level,
       }),
-      onReport: (report, component) => takeAnalysisReport(report, { component, registry, alerts, metrics, observe, broadcast: (update) => broadcast(() => update) }),
+      onReport(report, component) {
+        if (report.type === "stats") for (const { decoded, discarded } of report.streams) sampling.noteFrames({ decoded, busy: discarded["analysis-busy"] ?? 0 });
+        takeAnalysisReport(report, { component, registry, alerts, metrics, observe, broadcast: (update) => broadcast(() => update) });
+      },
       onState: (name, state) => components.set(name, componentState(state)),
       onRestart: (name, cause) => components.restarted(name, cause),
       onLost(lost) {

@@ -54,6 +54,7 @@ export const ScriptedManifest = Type.Object(
     script: Type.Object(
       {
         defaultScore: Probability,
+        stepMs: Type.Optional(Type.Number({ minimum: 0, maximum: 1_000, description: "Milliseconds of processor time that each crop takes: brings about overload on any machine." })),
         variation: Type.Number({ minimum: 0, maximum: 0.2, description: "Largest deterministic deviation from a score, so that a line looks alive." }),
         entries: Type.Array(
           Type.Object(

@@ -37,3 +37,11 @@ it("gives every state of a row its score", async () => {
   const { now: scores } = await classifier.step([input(0, "forged#1"), input(5, "forged#2")]);
   expect([...scores].map((score) => Math.round(score * 10) / 10)).toEqual([...Array<number>(10).fill(0.6), ...Array<number>(10).fill(0.9)]);
 });
+
+it("takes as much of the processor for each crop as its script says", async () => {
+  await using classifier = createScriptedClassifier({ ...script, stepMs: 20 }, 10);
+  const input = (row: number) => ({ row, stream: "clean", track: `clean#${row}`, slot: 120, pixels: new Uint8Array(), fresh: false, resets: [], wanted: true });
+  const startedAtMs = performance.now();
+  await classifier.step([input(0), input(1), input(2)]);
+  expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(60);
+});

@@ -29,10 +29,17 @@ export function createScriptedClassifier(script: Script, states: number): Horizo
     warmUpMs: 0,
     async step(inputs: readonly HorizonInput[]) {
       const scores = new Float32Array(inputs.length * states);
+      spend((script.stepMs ?? 0) * inputs.length);
       inputs.forEach((input, index) => scores.fill(scriptedScore(script, input), index * states, (index + 1) * states));
       return { now: scores, before: scores };
     },
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Keeps the thread busy, as inference does. */
+function spend(milliseconds: number): void {
+  const untilMs = performance.now() + milliseconds;
+  while (performance.now() < untilMs);
 }

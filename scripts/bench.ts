@@ -7,12 +7,13 @@ import { frameAge } from "./bench/frame-age.ts";
 import { backbone, horizon } from "./bench/inference.ts";
 import { loadAverage, thisMachine } from "./bench/machine.ts";
 import { memory } from "./bench/memory.ts";
+import { overload } from "./bench/overload.ts";
 import { recovery } from "./bench/recovery.ts";
 import { goalLine, renderTable, type SectionOutcome } from "./bench/report.ts";
 import type { BenchContext, Section } from "./bench/section.ts";
 import { streamCpu } from "./bench/stream-cpu.ts";
 
-const SECTIONS: readonly Section[] = [backbone, horizon, recovery, streamCpu, capacity, frameAge, memory];
+const SECTIONS: readonly Section[] = [backbone, horizon, recovery, streamCpu, capacity, frameAge, overload, memory];
 const USAGE = `usage: npm run bench -- [--only ${SECTIONS.map(({ name }) => name).join(",")}] [--quick] [--out FILE]`;
 
 interface Measured {

@@ -5,7 +5,7 @@ import sharp from "sharp";
 import { startLiveDecoder, type LiveDecoder } from "../../pipelines/decode/live-decoder.ts";
 import type { DecoderEvent } from "../../pipelines/decode/decoder-events.ts";
 import { FaceScoring, type FaceFollower } from "../../pipelines/face-scoring.ts";
-import type { Box, CropScorer, DiscardReason, Frame, LossReason, ModelInfo, NewcomerRefusal, TrackedFace } from "../../pipelines/types.ts";
+import { type Box, type CropScorer, type DiscardReason, type Frame, type LossReason, type ModelInfo, type NewcomerRefusal, SLOT_MS, type TrackedFace } from "../../pipelines/types.ts";
 import type { AnalysisReport, FaceReport, StageSamples, StreamStats } from "./messages.ts";
 import { LookSchedule } from "./look-schedule.ts";
 import { NewestSlot } from "./newest-slot.ts";
@@ -47,6 +47,7 @@ export class StreamAnalysis {
   #lastViewMs = Number.NEGATIVE_INFINITY;
   #lastThumbnailMs = Number.NEGATIVE_INFINITY;
   #encoding = false;
+  #samplingDivisor = 1;
   #lastFailureLoggedMs = Number.NEGATIVE_INFINITY;
   watched = false;
 
@@ -84,7 +85,9 @@ export class StreamAnalysis {
     });
   }
 
+  /** Only frames of slots that it divides are analysed. */
   set samplingDivisor(divisor: number) {
+    this.#samplingDivisor = divisor;
     this.#scoring.samplingDivisor = divisor;
   }
 
@@ -124,7 +127,9 @@ export class StreamAnalysis {
       this.#flowing = true;
       this.#options.report({ type: "frames-flow", stream: this.#options.stream });
     }
-    this.#slot.put(frame);
+    // Left out here rather than after the faces were found, or sampling less often would save the model's work alone.
+    if (Math.floor(frame.ptsMs / SLOT_MS) % this.#samplingDivisor !== 0) this.#discarded("sampling-reduced");
+    else this.#slot.put(frame);
   }
 
   async #analyse(frame: Frame): Promise<void> {

@@ -29,3 +29,37 @@ test("it rises only after lasting calm with room for twice the crops", () => {
   feed(control, calm, 1);
   expect(control.samplingFps).toBe(10);
 });
+
+test("it falls when analysis leaves out a fifth of the frames, whatever inference says, and not for a late frame", () => {
+  const control = new SamplingControl();
+  const second = (busy: number): void => {
+    // Two analysis processes report on their own.
+    control.noteFrames({ decoded: 20, busy });
+    control.noteFrames({ decoded: 20, busy: 0 });
+    control.update(calm);
+  };
+  for (let seconds = 0; seconds < 10; seconds++) second(8);
+  expect(control.samplingFps).toBe(10);
+  second(9);
+  expect(control.samplingFps).toBe(10);
+  second(9);
+  expect(control.samplingFps).toBe(5);
+});
+
+test("a rise that fails soon makes the next one wait twice as long, until one has lasted", () => {
+  const control = new SamplingControl();
+  const secondsToRise = (): number => {
+    let seconds = 0;
+    for (; control.samplingFps < 10; seconds++) feed(control, calm, 1);
+    return seconds;
+  };
+  const fallen: number[] = [];
+  for (let trial = 0; trial < 6; trial++) {
+    feed(control, overload, 2);
+    fallen.push(secondsToRise());
+  }
+  expect(fallen).toEqual([15, 30, 60, 120, 240, 240]);
+  feed(control, calm, 31);
+  feed(control, overload, 2);
+  expect(secondsToRise()).toBe(15);
+});

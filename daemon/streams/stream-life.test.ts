@@ -54,3 +54,13 @@ test("the death of the ingest process puts every published stream into its grace
   expect(after({ kind: "published", session }, { kind: "ingest-lost", reason })).toEqual({ kind: "reconnecting", reason, untilMs: 16_000 });
   expect(after({ kind: "ingest-lost", reason })).toBe(waiting);
 });
+
+test("a decoder that fails is told from its first frame on, each time with its newest reason, and never over a publisher's silence", () => {
+  const exited: Reason = { code: "decoder-exited", message: "signal SIGKILL" };
+  const spinning: Reason = { code: "decoder-stalled", message: "no frame" };
+  expect(after({ kind: "published", session }, { kind: "decoder-recovering", reason: spinning })).toEqual({ kind: "stalled", session, reason: spinning });
+  const failed = after({ kind: "published", session }, { kind: "frame" }, { kind: "decoder-recovering", reason: exited });
+  expect(nextLife(failed, { kind: "decoder-recovering", reason: spinning }, clock)).toEqual({ kind: "stalled", session, reason: spinning });
+  const silent = after({ kind: "published", session }, { kind: "frame" }, { kind: "stalled", sessionId: "s1", reason: closed });
+  expect(nextLife(silent, { kind: "decoder-recovering", reason: exited }, clock)).toBe(silent);
+});

@@ -37,6 +37,9 @@ export type StreamEvent =
 /** A publisher that cannot be served now, however often it comes back. */
 const HOPELESS: ReadonlySet<Reason["code"]> = new Set(["codec-unsupported", "no-video", "picture-size-refused", "input-not-media"]);
 
+/** A stall that is not the publisher's. */
+const DECODER_REASONS: ReadonlySet<Reason["code"]> = new Set(["decoder-exited", "decoder-stalled"]);
+
 /**
  * The state after an event. Events of a session that is no longer the current one change nothing.
  * @param nowMs monotonic clock, milliseconds
@@ -52,7 +55,8 @@ export function nextLife(life: StreamLife, event: StreamEvent, { nowMs, graceMs 
     case "resumed":
       return isCurrent(life, event.sessionId) && life.kind === "stalled" ? { kind: "starting", session: life.session } : life;
     case "decoder-recovering":
-      return life.kind === "live" ? { kind: "stalled", session: life.session, reason: event.reason } : life;
+      // A decoder may fail before its first frame, and for another reason than the time before.
+      return life.kind === "live" || life.kind === "starting" || (life.kind === "stalled" && DECODER_REASONS.has(life.reason.code)) ? { kind: "stalled", session: life.session, reason: event.reason } : life;
     case "decoder-failed":
       return "session" in life && life.session ? { kind: "failed", session: life.session, reason: event.reason } : life;
     case "publisher-lost":

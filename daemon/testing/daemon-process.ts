@@ -30,12 +30,12 @@ export interface DaemonProcess extends AsyncDisposable {
 }
 
 /** @param config merged over free ports and a fresh data folder. */
-export async function startDaemonProcess(config: Record<string, unknown> & { readonly dataDir?: string }): Promise<DaemonProcess> {
+export async function startDaemonProcess(config: Record<string, unknown> & { readonly dataDir?: string }, environment: Record<string, string> = {}): Promise<DaemonProcess> {
   const folder = await mkdtemp(join(tmpdir(), "truecast-e2e-"));
   const dataDir = config.dataDir ?? join(folder, "data");
   const file = join(folder, "config.yaml");
   await writeFile(file, stringify({ http: { port: 0 }, rtmp: { port: 0 }, whip: { port: 0, udpPort: 0 }, inference: { model: "scripted" }, ...config, dataDir }));
-  const child = spawn(process.execPath, [join(root, "daemon/cli/main.ts"), "start", "--config", file], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [join(root, "daemon/cli/main.ts"), "start", "--config", file], { env: { ...process.env, ...environment }, stdio: ["ignore", "pipe", "pipe"] });
   const log: Record<string, unknown>[] = [];
   const ready = Promise.withResolvers<Record<string, unknown>>();
   let errors = "";
@@ -97,10 +97,10 @@ export function startCli(args: readonly string[], environment: Record<string, st
   return { child, exited: once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]> };
 }
 
-/** Runs the command line to its end. */
-export async function runCli(args: readonly string[], environment: Record<string, string> = {}): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string; readonly seconds: number }> {
+/** Runs the command line to its end, in the folder `cwd`. */
+export async function runCli(args: readonly string[], environment: Record<string, string> = {}, cwd?: string): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string; readonly seconds: number }> {
   const startedAt = performance.now();
-  const outcome = await run(process.execPath, [join(root, "daemon/cli/main.ts"), ...args], { env: { ...process.env, ...environment }, maxBuffer: 64 * 1024 * 1024 }).then(
+  const outcome = await run(process.execPath, [join(root, "daemon/cli/main.ts"), ...args], { cwd, env: { ...process.env, ...environment }, maxBuffer: 64 * 1024 * 1024 }).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error: { code: number; stdout: string; stderr: string }) => ({ code: error.code, stdout: error.stdout, stderr: error.stderr }),
   );

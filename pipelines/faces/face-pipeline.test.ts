@@ -51,6 +51,15 @@ test("every face of a moving picture keeps its id and its box, though most frame
   expect(settled.filter((result) => result.detected).length).toBeLessThan(settled.length / 3);
 });
 
+test.each([1, 2, 4])("under load, with one frame in %i, every face keeps its id and has a crop", async (divisor) => {
+  const photo = await photograph(3);
+  const results = await run(pipeline(), 100 / divisor, (i) => frameOf(photo, cameraAt(i * divisor)));
+  expect(idsIn(results)).toEqual([1, 2, 3]);
+  const settled = results.slice(12 / divisor);
+  const seen = settled.reduce((sum, { faces }) => sum + faces.filter(({ crop }) => crop.kind === "ok").length, 0);
+  expect(seen / (3 * settled.length)).toBeGreaterThan(0.95);
+});
+
 test("a face that does not move has a crop that does not move", async () => {
   const photo = await photograph(6);
   const view = { widthPx: 640, heightPx: 360, region: { x: 700, y: 250, width: 960, height: 540 } };

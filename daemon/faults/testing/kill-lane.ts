@@ -7,11 +7,11 @@ import { mkdir, mkdtemp, readdir, realpath, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
 import { freePort } from "../../ingest/pull/testing/pulling.ts";
+import { keepPublishing } from "../../testing/keep-publishing.ts";
+import { type FoundProcess, processesIn } from "../../testing/processes.ts";
 import { SWINGING_ALERTS, twoFacesVideo, writeSwingingModel } from "./alert-load.ts";
-import { type ProcessInFolder, processesIn } from "./processes-in.ts";
 
 const ENTRY = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 const KEY = "key-of-the-killed";
@@ -40,7 +40,7 @@ export interface KillLane extends AsyncDisposable {
   /** Starts the daemon anew on the same ports and the same data. */
   start(): RunningDaemon;
   /** The daemon and everything that it or its children have started. */
-  processes(): ProcessInFolder[];
+  processes(): FoundProcess[];
   /** One line for each port that cannot be bound. */
   boundPorts(): Promise<string[]>;
   /** What lies in the daemon's temporary folder. */
@@ -102,26 +102,6 @@ export async function openKillLane(): Promise<KillLane> {
       await publisher[Symbol.asyncDispose]();
       for (const { pid } of processesIn(workDir)) process.kill(pid, "SIGKILL");
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-    },
-  };
-}
-
-/** A real ffmpeg that is started again whenever it ends, as a publishing program does. */
-function keepPublishing(args: readonly string[]): AsyncDisposable {
-  let ending = false;
-  let current: ChildProcess | null = null;
-  const loop = (async () => {
-    while (!ending) {
-      current = spawn("ffmpeg", ["-nostdin", "-v", "quiet", ...args], { stdio: "ignore" });
-      await once(current, "exit");
-      if (!ending) await sleep(200);
-    }
-  })();
-  return {
-    async [Symbol.asyncDispose]() {
-      ending = true;
-      current?.kill("SIGKILL");
-      await loop;
     },
   };
 }
