@@ -11,6 +11,7 @@ import { expectRecovery, until } from "./testing/recovery.ts";
 
 const TIMEOUT = { timeout: 180_000 };
 const LANES = 4;
+const NOTHING_MS = 2_000;
 const key = (name: string): string => `secret-of-${name}`;
 
 let daemon: DaemonProcess;
@@ -46,10 +47,11 @@ describe("media that jumps in the middle of a stream", () => {
     for (const { fault, tags, fromMs } of parts) {
       const { frames } = await jumping();
       const played = playInRealTime(client, tags, fromMs);
-      await expectRecovery(`${fault}, frames again`, 5, () => until(jumping, ({ frames: { decoded } }) => decoded > frames.decoded + 10));
+      // More than what was still on its way, and before the part is over.
+      await expectRecovery(`${fault}, three seconds of frames`, 8, () => until(jumping, ({ frames: { decoded } }) => decoded > frames.decoded + 30));
       await played;
     }
-    expect(await jumping()).toMatchObject({ state: "live", publisher: { widthPx: 180, heightPx: 320 } });
+    await until(jumping, ({ state, publisher }) => state === "live" && publisher?.widthPx === 180 && publisher.heightPx === 320);
     const metrics = parseExposition(await (await fetch(`${daemon.httpUrl}/metrics`)).text());
     expect(metrics.sum("truecast_discontinuities_total", { stream: "jumping" })).toBeGreaterThanOrEqual(3);
     client.destroy();
@@ -90,8 +92,8 @@ describe("300 corrupted streams, one after the other in four lanes, beside a wit
         const tags = damaged(sources[left % sources.length] ?? [], random);
         const client = await connectPublisher(daemon.rtmpUrl, key(name));
         for (const { payload, timestampMs } of tags) client.video(payload, timestampMs);
-        // What comes of it is open: frames, a reason, the end of the connection; or nothing at all, which a second must do for.
-        const state = await Promise.race([client.closed.then(() => "ended" as const), whatBecomesOf(name), sleep(1_000, "nothing" as const)]);
+        // What comes of it is open: frames, a reason, the end of the connection; or nothing at all, which this long must do for.
+        const state = await Promise.race([client.closed.then(() => "ended"), whatBecomesOf(name)]);
         reached.set(state, (reached.get(state) ?? 0) + 1);
         client.destroy();
         await client.closed;
@@ -101,12 +103,13 @@ describe("300 corrupted streams, one after the other in four lanes, beside a wit
     await Promise.all(Array.from({ length: LANES }, (_, lane) => publishDamaged(`lane-${lane}`)));
 
     console.log(`fault: 50 corrupted streams (seed ${seed}): ${[...reached].map(([state, count]) => `${count} ${state}`).join(", ")}`);
-    // They were really decoded, not all turned away.
-    expect(reached.get("live") ?? 0).toBeGreaterThan(5);
     const after = await stream("witness");
     expect(after).toMatchObject({ state: "live", stateSince: before.stateSince });
     expect(after.tracks.map(({ id }) => id)).toEqual(before.tracks.map(({ id }) => id));
     const metrics = parseExposition(await (await fetch(`${daemon.httpUrl}/metrics`)).text());
+    // They were really decoded, not all turned away.
+    const ofOthers = (name: string, from: typeof metrics): number => from.sum(name) - from.sum(name, { stream: "witness" });
+    for (const name of ["truecast_frames_decoded_total", "truecast_decode_errors_total"]) expect(ofOthers(name, metrics) - ofOthers(name, metricsBefore), name).toBeGreaterThan(10);
     for (const name of kept) expect(metrics.sum(name, { stream: "witness" }), name).toBe(metricsBefore.sum(name, { stream: "witness" }));
     const { components } = await daemon.get<SystemStatus>("/api/v1/system");
     expect(Object.entries(components).filter(([, { state, restarts }]) => state !== "ready" || restarts > 0)).toEqual([]);
@@ -116,5 +119,9 @@ describe("300 corrupted streams, one after the other in four lanes, beside a wit
 });
 
 async function whatBecomesOf(name: string): Promise<string> {
-  return (await until(() => stream(name), ({ state }) => state !== "starting" && state !== "waiting" && state !== "reconnecting")).state;
+  for (const untilMs = performance.now() + NOTHING_MS; performance.now() < untilMs; await sleep(50)) {
+    const { state } = await stream(name);
+    if (state !== "starting" && state !== "waiting" && state !== "reconnecting") return state;
+  }
+  return "nothing";
 }

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { freePort } from "../ingest/pull/testing/pulling.ts";
 import type { Stream, StreamDetail, SystemStatus } from "../protocol.ts";
 import { type DaemonProcess, faceVideo, startDaemonProcess } from "../testing/daemon-process.ts";
 import { keepPublishing, type KeptPublisher, looped } from "../testing/keep-publishing.ts";
@@ -16,6 +17,7 @@ describe("a process under a live stream", () => {
   let folder: string;
   let daemon: DaemonProcess;
   let publisher: KeptPublisher;
+  let srtPort: number;
   const stream = async (): Promise<Stream> => (await daemon.get<StreamDetail>("/api/v1/streams/camera")).stream;
   const system = () => daemon.get<SystemStatus>("/api/v1/system");
   const restarts = async (component: string): Promise<number> => (await system()).components[component]?.restarts ?? 0;
@@ -24,8 +26,8 @@ describe("a process under a live stream", () => {
     return until(stream, ({ state, frames: { decoded } }) => state === "live" && decoded > frames.decoded);
   };
   const decoder = (): number => {
-    const [found] = childrenOf(daemon.childPid("analysis-0"));
-    if (found === undefined) throw new Error("no ffmpeg runs");
+    const [found, other] = childrenOf(daemon.childPid("analysis-0"));
+    if (found === undefined || other !== undefined) throw new Error("not one ffmpeg runs");
     return found.pid;
   };
 
@@ -34,7 +36,8 @@ describe("a process under a live stream", () => {
     // While the file `spin` is there, a new decoder burns a core, gives nothing and ignores SIGTERM.
     const wrapper = join(folder, "ffmpeg");
     await writeFile(wrapper, `#!/bin/sh\nif [ -e "${folder}/spin" ]; then trap "" TERM; while :; do :; done; fi\nexec ffmpeg "$@"\n`, { mode: 0o755 });
-    daemon = await startDaemonProcess({ streams: [{ name: "camera", key: KEY }, { name: "clip", url: `file://${await faceVideo()}`, loop: true }], pull: { fileRoots: [tmpdir()] } }, { FFMPEG_PATH: wrapper });
+    srtPort = await freePort();
+    daemon = await startDaemonProcess({ streams: [{ name: "camera", key: KEY }, { name: "gate", url: `srt://127.0.0.1:${srtPort}?mode=listener` }], outbound: { allow: ["127.0.0.1"] } }, { FFMPEG_PATH: wrapper });
     publisher = keepPublishing(looped(await faceVideo(), `${daemon.rtmpUrl}/${KEY}`));
   });
 
@@ -47,6 +50,7 @@ describe("a process under a live stream", () => {
   beforeEach(async () => {
     await rm(join(folder, "spin"), { force: true });
     await until(stream, ({ state, tracks }) => state === "live" && tracks.length > 0);
+    await until(() => childrenOf(daemon.childPid("analysis-0")), (decoders) => decoders.length === 1);
   }, 60_000);
 
   test("a killed publisher is waited for, and its stream goes on when it returns", TIMEOUT, async () => {
@@ -85,18 +89,15 @@ describe("a process under a live stream", () => {
     await expectRecovery("ingest killed, publisher back with frames", 10, framesAgain);
   });
 
-  test("a killed pull process, and its ffmpeg with it", TIMEOUT, async () => {
-    const clip = async (): Promise<Stream> => (await daemon.get<StreamDetail>("/api/v1/streams/clip")).stream;
-    await until(clip, ({ state }) => state === "live");
+  test("a killed pull process, and with it its ffmpeg, which holds a port", TIMEOUT, async () => {
+    const gate = async (): Promise<Stream> => (await daemon.get<StreamDetail>("/api/v1/streams/gate")).stream;
     const pull = daemon.childPid("pull");
-    const ffmpegs = childrenOf(pull);
-    expect(ffmpegs).not.toEqual([]);
-    for (const { pid } of ffmpegs) process.kill(pid, "SIGSTOP");
-    const { frames } = await clip();
+    // Waiting for a publisher, it would not notice that nobody reads it.
+    const listening = await until(() => childrenOf(pull), (children) => children.length === 1);
     process.kill(pull, "SIGKILL");
-    await expectRecovery("pull killed, its stream has frames again", 15, () => until(clip, ({ state, frames: { decoded } }) => state === "live" && decoded > frames.decoded + 10));
-    // Frozen, they could not notice that nobody reads them.
-    expect(ffmpegs.filter(({ pid }) => isRunning(pid))).toEqual([]);
+    await using _publisher = keepPublishing(["-re", "-stream_loop", "-1", "-i", await faceVideo(), "-c", "copy", "-f", "mpegts", `srt://127.0.0.1:${srtPort}`]);
+    await expectRecovery("pull killed, its port taken again and frames", 20, () => until(gate, ({ state, frames: { decoded } }) => state === "live" && decoded > 10));
+    expect(listening.filter(({ pid }) => isRunning(pid))).toEqual([]);
   });
 
   test("a killed analysis process, and its frozen decoders with it", TIMEOUT, async () => {
@@ -118,7 +119,6 @@ describe("a process under a live stream", () => {
     const before = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await restarts(name)] as const)));
     const frozen = names.map((name) => daemon.childPid(name));
     for (const pid of frozen) process.kill(pid, "SIGSTOP");
-    await until(stream, ({ verdict }) => verdict.kind === "unscored");
     const verdicts = new Set<string>();
     const seen = async (): Promise<Stream> => {
       const now = await stream();
@@ -126,10 +126,11 @@ describe("a process under a live stream", () => {
       return now;
     };
     const restarted = (name: string): Promise<unknown> => until(async () => [await restarts(name), await seen()] as const, ([count]) => count === (before[name] ?? 0) + 1);
-    await expectRecovery("ingest, pull and analysis wedged, noticed", 25, () => Promise.all(["ingest", "pull", "analysis-0"].map(restarted)));
-    await expectRecovery("inference wedged, noticed (counted from there)", 25, () => restarted("inference"));
+    await expectRecovery("every process wedged, faces unscored", 6, () => until(stream, ({ verdict }) => verdict.kind === "unscored"));
+    await expectRecovery("ingest, pull and analysis wedged, noticed after that", 25, () => Promise.all(["ingest", "pull", "analysis-0"].map(restarted)));
+    await expectRecovery("inference wedged, noticed after that", 25, () => restarted("inference"));
     expect(verdicts).toEqual(new Set(["unscored"]));
-    await expectRecovery("all ready again and frames (counted from there)", 15, () => until(system, ({ components }) => names.every((name) => components[name]?.state === "ready")).then(framesAgain));
+    await expectRecovery("all ready again and frames after that", 15, () => until(system, ({ components }) => names.every((name) => components[name]?.state === "ready")).then(framesAgain));
     const metrics = await (await fetch(`${daemon.httpUrl}/metrics`)).text();
     for (const name of names) expect(metrics).toMatch(new RegExp(`truecast_restarts_total\\{component="${name}",cause="wedged"\\} 1`));
     expect(frozen.filter(isRunning)).toEqual([]);

@@ -1,9 +1,12 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import pino from "pino";
 import { expect, test, vi } from "vitest";
+import { isRunning } from "../testing/processes.ts";
 import { type ChildState, type RestartCause, startSupervisedChild } from "./supervised-child.ts";
 
 type Info = { pid: number };
-type Command = { type: "echo" } | { type: "exit"; code: number } | { type: "hang" };
+type Command = { type: "echo" } | { type: "exit"; code: number } | { type: "hang" } | { type: "spawn" };
 
 async function start(init: { fail?: boolean } = {}) {
   const states: ChildState<Info>[] = [];
@@ -46,6 +49,31 @@ test("a child that stops answering is killed and started again", async () => {
   child.send({ type: "hang" });
   await vi.waitFor(() => expect(causes).toEqual(["wedged"]), { timeout: 5_000 });
   await vi.waitFor(() => expect(child.state.kind).toBe("ready"), { timeout: 5_000 });
+});
+
+test.each(["SIGKILL", "close"] as const)("what a child has started is gone with it (%s)", async (end) => {
+  const { child, states, messages } = await start();
+  await using _ = child;
+  child.send({ type: "spawn" });
+  await vi.waitFor(() => expect(messages).toMatchObject([{ type: "spawned" }]), { timeout: 5_000 });
+  const { pid } = messages[0] as unknown as { readonly pid: number };
+  expect(isRunning(pid)).toBe(true);
+  if (end === "close") await child.close();
+  else {
+    process.kill(pidOf(child.state), "SIGKILL");
+    await vi.waitFor(() => expect(states.filter((state) => state.kind === "down")).toHaveLength(1), { timeout: 5_000 });
+  }
+  await vi.waitFor(() => expect(isRunning(pid)).toBe(false), { timeout: 5_000 });
+});
+
+test("a child whose daemon is gone and whose end hangs takes what it has started with it", { timeout: 30_000 }, async () => {
+  const child = fork(new URL("./testing/hanging-child.ts", import.meta.url), [], { serialization: "advanced", detached: true, stdio: ["ignore", "ignore", "ignore", "ipc"] });
+  const exited = once(child, "exit");
+  child.send({ type: "init", options: {} });
+  const [{ info }] = (await once(child, "message")) as [{ readonly info: { readonly started: number } }];
+  child.disconnect();
+  await exited;
+  await vi.waitFor(() => expect(isRunning(info.started)).toBe(false), { timeout: 5_000 });
 });
 
 test("a first start that fails rejects with the child's own code and message", async () => {

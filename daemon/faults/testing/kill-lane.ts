@@ -15,8 +15,8 @@ import { SWINGING_ALERTS, twoFacesVideo, writeSwingingModel } from "./alert-load
 
 const ENTRY = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 const KEY = "key-of-the-killed";
-/** Faster than its own pace, so that the first forty frames are there after a second. */
-const PUBLISHING_SPEED = 3;
+/** Faster than its own pace, so that the first forty frames are there after two seconds. */
+const PUBLISHING_SPEED = 2;
 
 export interface Ports {
   readonly http: number;

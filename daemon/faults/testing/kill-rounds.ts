@@ -32,7 +32,7 @@ export interface KillReport {
 
 /** Children end by themselves when their daemon is gone: five seconds at the very most, and a little for a busy machine. */
 const CHILDREN_GONE_MS = 10_000;
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 120_000;
 const WATCH_MS = 4_000;
 /** A commit takes a fraction of a millisecond, and the word of it is sent right after. */
 const AROUND_ALERT_MS = 8;

@@ -1,4 +1,5 @@
-/** A child for the supervisor's tests: it answers, ends, hangs or fails as it is told. */
+/** A child for the supervisor's tests: it answers, ends, hangs, fails or starts another process as it is told. */
+import { spawn } from "node:child_process";
 
 process.on("message", (raw) => {
   const message = raw as { type: string; options?: { fail?: boolean; hang?: boolean }; code?: number };
@@ -16,6 +17,9 @@ process.on("message", (raw) => {
       return;
     case "echo":
       process.send?.({ type: "echoed", pid: process.pid });
+      return;
+    case "spawn":
+      process.send?.({ type: "spawned", pid: spawn("sleep", ["1000"], { stdio: "ignore" }).pid });
       return;
     case "exit":
       process.exit(message.code ?? 1);
