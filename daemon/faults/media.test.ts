@@ -7,7 +7,7 @@ import type { Stream, StreamDetail, SystemStatus } from "../protocol.ts";
 import { type DaemonProcess, faceVideo, publish, type Publisher, startDaemonProcess } from "../testing/daemon-process.ts";
 import { childrenOf } from "../testing/processes.ts";
 import { connectPublisher, damaged, playInRealTime, videoOf } from "./testing/raw-publisher.ts";
-import { expectRecovery, until } from "./testing/recovery.ts";
+import { expectRecovery, tell, until } from "./testing/recovery.ts";
 
 const TIMEOUT = { timeout: 180_000 };
 const LANES = 4;
@@ -102,7 +102,7 @@ describe("300 corrupted streams, one after the other in four lanes, beside a wit
     };
     await Promise.all(Array.from({ length: LANES }, (_, lane) => publishDamaged(`lane-${lane}`)));
 
-    console.log(`fault: 50 corrupted streams (seed ${seed}): ${[...reached].map(([state, count]) => `${count} ${state}`).join(", ")}`);
+    tell(`50 corrupted streams (seed ${seed}): ${[...reached].map(([state, count]) => `${count} ${state}`).join(", ")}`);
     const after = await stream("witness");
     expect(after).toMatchObject({ state: "live", stateSince: before.stateSince });
     expect(after.tracks.map(({ id }) => id)).toEqual(before.tracks.map(({ id }) => id));

@@ -3,7 +3,7 @@ import { expect, test, vi } from "vitest";
 import { quantile } from "../../scripts/bench/statistics.ts";
 import { faceVideo } from "../testing/daemon-process.ts";
 import { startOverload } from "./testing/overload-load.ts";
-import { until } from "./testing/recovery.ts";
+import { tell, until } from "./testing/recovery.ts";
 
 /** Bounds of docs/operations.md, 99th percentile. */
 const REQUEST_MS = 250;
@@ -20,7 +20,7 @@ test.each([2, 4])("%i times the capacity: sampling falls for all alike, windows 
   await until(load.streams, (streams) => streams.every(({ verdict }) => verdict.kind !== "unscored" && verdict.frames === 100 && verdict.samplingFps !== undefined && verdict.samplingFps <= 5));
   const figures = await load.watch(8);
   const mean = figures.analysedFps.reduce((sum, fps) => sum + fps, 0) / figures.analysedFps.length;
-  console.log(`fault: ${factor} times the capacity: sampling ${figures.samplingFps}, analysed ${figures.analysedFps.map((fps) => fps.toFixed(1)).join(" and ")} a second; API p99 ${quantile(figures.requestsMs, 0.99).toFixed(0)} ms, alerts p99 ${quantile(figures.alertDelaysMs, 0.99).toFixed(0)} ms`);
+  tell(`${factor} times the capacity: sampling ${figures.samplingFps}, analysed ${figures.analysedFps.map((fps) => fps.toFixed(1)).join(" and ")} a second; API p99 ${quantile(figures.requestsMs, 0.99).toFixed(0)} ms, alerts p99 ${quantile(figures.alertDelaysMs, 0.99).toFixed(0)} ms`);
   expect(Math.min(...figures.analysedFps)).toBeGreaterThanOrEqual(mean / 2);
   expect(figures.fewestScores).toBeGreaterThan(0);
   expect(figures.alertDelaysMs.length).toBeGreaterThan(0);

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { freshEnvironment, runCli } from "../testing/daemon-process.ts";
 import { processesIn } from "../testing/processes.ts";
+import { tell } from "./testing/recovery.ts";
 
 /** @returns the port, held until the test is over */
 async function heldPort(transport: "tcp" | "udp"): Promise<number> {
@@ -35,7 +36,7 @@ test.each([
   await mkdir(temporary);
   const port = await heldPort(transport);
   const outcome = await runCli(["start"], { ...(await freshEnvironment()), TMPDIR: temporary, [name]: `${port}` }, folder);
-  console.log(`fault: ${name} taken: ended after ${outcome.seconds.toFixed(1)} s`);
+  tell(`${name} taken: ended after ${outcome.seconds.toFixed(1)} s`);
   expect(outcome.code).toBe(1);
   expect(outcome.stderr).toContain(`127.0.0.1:${port}`);
   expect(outcome.stderr).toContain("[port-in-use]");

@@ -118,7 +118,8 @@ async function untilTheMoment(phase: KillPhase, { random, lane, daemon, listener
       daemon.process.kill("SIGTERM");
       await Promise.race([sleep(random() * END_MS), daemon.exited]);
       return;
-    default:
+    case "start":
+    case "watch":
       await sleep(random() * WATCH_MS);
   }
 }

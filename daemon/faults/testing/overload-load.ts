@@ -25,9 +25,7 @@ export interface OverloadOptions {
 
 export interface Overload extends AsyncDisposable {
   readonly daemon: DaemonProcess;
-  readonly names: readonly string[];
-  streams(): Promise<readonly Stream[]>;
-  details(): Promise<readonly StreamDetail[]>;
+  readonly streams: () => Promise<readonly Stream[]>;
   /** Adds one publisher more than `analysis.maxStreams` admits. */
   publishOneMore(): Publisher;
   /** Watches for a while, with a client on the API and one on the WebSocket. */
@@ -38,7 +36,7 @@ export interface OverloadFigures {
   readonly samplingFps: number;
   /** Frames analysed a second, by stream. */
   readonly analysedFps: readonly number[];
-  /** Scores of the time: how many, and by stream the least. */
+  /** Scores given in this time, of all streams, and of the one with the fewest. */
   readonly scores: number;
   readonly fewestScores: number;
   readonly frameAgesMs: readonly number[];
@@ -70,9 +68,7 @@ export async function startOverload({ streams: count, facesPerStream, factor, vi
 
   return {
     daemon,
-    names,
     streams,
-    details,
     publishOneMore() {
       const publisher = publish(video, `${daemon.rtmpUrl}/${key("one-more")}`);
       publishers.push(publisher);
