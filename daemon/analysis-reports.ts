@@ -54,6 +54,8 @@ export function takeAnalysisReport(report: AnalysisReport, { component, registry
       return;
     case "view":
       alerts.view(report.stream, report.faces.some(canBeJudged));
+      // A publisher that goes on after a silence is starting; a decoder that lags behind may have bridged it with frames, and sees nothing new to tell.
+      if (registry.lifeOf(report.stream)?.kind === "starting") registry.apply(report.stream, { kind: "frame" });
       registry.setView(report.stream, report);
       return;
     case "thumbnail":

@@ -37,7 +37,7 @@ describe("a process under a live stream", () => {
     const wrapper = join(folder, "ffmpeg");
     await writeFile(wrapper, `#!/bin/sh\nif [ -e "${folder}/spin" ]; then trap "" TERM; while :; do :; done; fi\nexec ffmpeg "$@"\n`, { mode: 0o755 });
     srtPort = await freePort();
-    daemon = await startDaemonProcess({ streams: [{ name: "camera", key: KEY }, { name: "gate", url: `srt://127.0.0.1:${srtPort}?mode=listener` }], outbound: { allow: ["127.0.0.1"] } }, { FFMPEG_PATH: wrapper });
+    daemon = await startDaemonProcess({ streams: [{ name: "camera", key: KEY }, { name: "gate", url: `srt://127.0.0.1:${srtPort}?mode=listener` }], outbound: { allow: ["127.0.0.1"] }, rtmp: { port: 0, stallMs: 3_000 } }, { FFMPEG_PATH: wrapper });
     publisher = keepPublishing(looped(await faceVideo(), `${daemon.rtmpUrl}/${KEY}`));
   });
 
@@ -57,6 +57,14 @@ describe("a process under a live stream", () => {
     publisher.process?.kill("SIGKILL");
     await expectRecovery("publisher killed, seen as reconnecting", 2, () => until(stream, ({ state }) => state === "reconnecting"));
     await expectRecovery("publisher back, frames again", 10, framesAgain);
+  });
+
+  test("a publisher that sends nothing while its connection stays open", TIMEOUT, async () => {
+    publisher.process?.kill("SIGSTOP");
+    await expectRecovery("publisher stalled, told after 3 s of silence", 8, () => until(stream, ({ state, stateReason }) => state === "stalled" && stateReason?.code === "publisher-stalled"));
+    expect((await stream()).verdict).toMatchObject({ kind: "unscored", reason: "no-video" });
+    publisher.process?.kill("SIGCONT");
+    await expectRecovery("publisher sends again, frames", 10, framesAgain);
   });
 
   test("a killed decoder", TIMEOUT, async () => {
