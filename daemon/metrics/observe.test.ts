@@ -58,10 +58,10 @@ test("publishers ended for their codec or their silence count as refusals, those
   await leaving.publish(KEY);
   leaving.destroy();
   await ingest.until("publisher-lost", ({ code }) => code === "closed");
-  const hevc = await connectRtmp(ingest.port);
-  await hevc.publish(KEY);
-  hevc.video(Buffer.concat([Buffer.from("9068766331", "hex"), Buffer.alloc(40)]));
-  await hevc.closed;
+  const vvc = await connectRtmp(ingest.port);
+  await vvc.publish(KEY);
+  vvc.video(Buffer.concat([Buffer.from("9076766331", "hex"), Buffer.alloc(40)]));
+  await vvc.closed;
   const silent = await connectRtmp(ingest.port);
   await silent.publish(KEY);
   await silent.closed;
