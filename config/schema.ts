@@ -94,6 +94,10 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
       Type.Array(Type.Union([Type.Literal("h264"), Type.Literal("vp8"), Type.Literal("vp9"), Type.Literal("av1")]), { minItems: 1, maxItems: 4 }),
       "Codecs that are taken, the preferred first, for example [h264, vp8]. null: all four, as the publisher prefers them.",
     ),
+    publicUrl: nullable(
+      Type.String({ pattern: "^https?://[A-Za-z0-9.:\\[\\]-]{1,255}/whip$" }),
+      "Where publishers reach the HTTP side when it is not where it listens, as behind a TLS proxy: https://truecast.example/whip. The dashboard publishes there, and shows it.",
+    ),
     maxBitrateKbps: Type.Integer({ default: 4_000, minimum: 100, maximum: 50_000, description: "Video bit rate that publishers are asked not to exceed." }),
     maxSessions: Type.Integer({ default: 32, minimum: 1, maximum: 256, description: "WebRTC sessions at one time, connected or not." }),
   }),

@@ -70,7 +70,7 @@ export async function startPublishedStreams({ config, streams, rtmps, registry, 
   return {
     rtmpUrl: `rtmp://${bracketed(rtmp.host)}:${started.port}/${RTMP_APP}`,
     rtmpsUrl: started.rtmpsPort === null ? null : `rtmps://${bracketed(rtmp.host)}:${started.rtmpsPort}/${RTMP_APP}`,
-    whipUrl: started.whip && `http://${bracketed(whip.host)}:${started.whip.port}/whip`,
+    whipUrl: started.whip && (whip.publicUrl ?? `http://${bracketed(whip.host)}:${started.whip.port}/whip`),
     route: (stream) => started.route(stream),
     close: () => started.close(),
     [Symbol.asyncDispose]: () => started.close(),

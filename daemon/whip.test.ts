@@ -55,3 +55,11 @@ test("a stream published over WHIP is live, says so, and goes on after the inges
   await using _again = await publish();
   await expect.poll(async () => (await streamNow()).state, until).toBe("live");
 }, 90_000);
+
+test("behind a TLS proxy the API and the dashboard's page name the address that publishers reach", async () => {
+  const publicUrl = "https://truecast.example/whip";
+  await using daemon = await startDaemonProcess({ streams: [{ name: "camera", key: KEY }], whip: { port: 0, udpPort: 0, publicUrl } });
+  expect((await daemon.get<SystemStatus>("/api/v1/system")).whipUrl).toBe(publicUrl);
+  const { headers } = await fetch(daemon.httpUrl);
+  expect(headers.get("content-security-policy")).toContain("connect-src 'self' https://truecast.example;");
+}, 60_000);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { BlindSpotAlert, Source, Stream } from "../daemon/protocol.ts";
-import { type DashboardBrowser, startDashboardBrowser } from "./testing/browser.ts";
+import { type DashboardBrowser, FAR_HOST, startDashboardBrowser } from "./testing/browser.ts";
 import { alert, idleStream, liveStream, modelCard, scored, scoreLine, type ShotName, snapshot, system, tracksOf, unscored } from "./testing/scenario.ts";
 
 const SCREENSHOTS = process.env["TRUECAST_SCREENSHOTS"] ?? join(tmpdir(), "truecast-dashboard-screenshots");
@@ -174,11 +174,11 @@ describe("the keyboard", () => {
     await page.locator(".tile").first().waitFor();
     const focused = (): Promise<string> => page.evaluate(() => document.activeElement?.getAttribute("data-stream") ?? document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent ?? "");
     const order: string[] = [];
-    for (let step = 0; step < 6; step += 1) {
+    for (let step = 0; step < 7; step += 1) {
       await page.keyboard.press("Tab");
       order.push(await focused());
     }
-    expect(order).toEqual(["Skip to content", "Truecast, all streams", "1 firing", "Switch to light colours", expect.stringContaining("studio-a"), "studio-a"]);
+    expect(order).toEqual(["Skip to content", "Truecast, all streams", "1 firing", "Switch to light colours", expect.stringContaining("studio-a"), "Publish from this browser", "studio-a"]);
 
     await page.keyboard.press("ArrowRight");
     expect(await focused()).toBe("press-room");
@@ -197,7 +197,7 @@ describe("the keyboard", () => {
   it("gives every control a name and every view one first heading", async () => {
     await using visit = await browser.visit({ snapshot: fullWall(), shots: SHOTS });
     const { page } = visit;
-    for (const hash of ["#/", "#/streams/newsdesk", "#/streams/obs-guest", "#/alerts"]) {
+    for (const hash of ["#/", "#/streams/newsdesk", "#/streams/obs-guest", "#/alerts", "#/publish"]) {
       await page.goto(`${visit.daemon.url}/${hash}`);
       await page.locator("h1").waitFor();
       expect(await page.locator("h1").count(), hash).toBe(1);
@@ -254,6 +254,47 @@ describe("one stream", () => {
   it("says so when there is no such stream", async () => {
     await using visit = await browser.visit({ snapshot: fullWall(), hash: "#/streams/nowhere" });
     await visit.page.getByRole("heading", { name: "There is no stream “nowhere”" }).waitFor();
+  });
+});
+
+describe("publishing from this browser", () => {
+  it("offers the streams that take a publisher, the one that waits first, in both themes and on a phone", async () => {
+    const pulled = liveStream("channel", { source: { kind: "hls", address: "https://tv.example/…", loop: false, origin: "config", state: "connected", reason: null, attempts: 1, nextTryAt: null } });
+    const { streams } = fullWall();
+    await using visit = await browser.visit({ snapshot: snapshot({ streams: [...streams, pulled] }), shots: SHOTS, hash: "#/publish" });
+    const { page } = visit;
+    const names = page.getByRole("combobox", { name: "Stream" });
+    await vi.waitFor(async () => expect(await names.inputValue()).toBe("obs-guest"));
+    expect(await names.locator("option").allTextContents()).toEqual(streams.map(({ name }) => name));
+    expect(await page.getByLabel("Stream key").getAttribute("type")).toBe("password");
+    await page.getByRole("region", { name: "What Truecast says of obs-guest" }).getByText("No publisher is connected.").waitFor();
+    const unlabelled = await page.locator("input, select").evaluateAll((fields) => fields.filter((field) => ((field as HTMLInputElement).labels?.length ?? 0) === 0).map((field) => field.outerHTML));
+    expect(unlabelled).toEqual([]);
+    await shoot(page, "publish-1366-dark");
+    await page.emulateMedia({ colorScheme: "light" });
+    await shoot(page, "publish-1366-light");
+    await page.setViewportSize(PHONE);
+    await expectNoSidewaysScroll(page);
+    await page.screenshot({ path: join(SCREENSHOTS, "publish-390-light.png"), fullPage: true });
+    expect(visit.faults).toEqual([]);
+  });
+
+  it("says why a page that came unencrypted from another machine has no camera", async () => {
+    await using visit = await browser.visit({ snapshot: fullWall() });
+    const { page, daemon } = visit;
+    await page.goto(`${daemon.url.replace("127.0.0.1", FAR_HOST)}/#/publish`);
+    await page.getByRole("heading", { name: "The browser gives this page no camera." }).waitFor();
+    await page.getByText(`this one came from http://${FAR_HOST}`).waitFor();
+    await shoot(page, "publish-insecure-1366-dark");
+    expect(await page.getByRole("button", { name: "Start publishing" }).count()).toBe(0);
+  });
+
+  it("says so when WHIP is switched off, and offers no link", async () => {
+    await using visit = await browser.visit({ snapshot: { ...fullWall(), system: system({ whipUrl: null }) }, hash: "#/publish" });
+    await visit.page.getByRole("heading", { name: "Publishing from a browser is switched off." }).waitFor();
+    await visit.page.getByRole("link", { name: "All streams", exact: true }).click();
+    await visit.page.getByRole("heading", { level: 1, name: "Streams" }).waitFor();
+    expect(await visit.page.getByRole("link", { name: "Publish from this browser" }).count()).toBe(0);
   });
 });
 

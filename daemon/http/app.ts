@@ -7,6 +7,7 @@ import { type AccessRules, isAuthorised, isHostAllowed, isOriginAllowed } from "
 import { registerDashboard } from "./dashboard-files.ts";
 import type { HttpLimits } from "./limits.ts";
 import { OPENAPI, sharedSchemas } from "./openapi-base.ts";
+import { contentSecurityPolicy } from "./page-headers.ts";
 import { describeViolation, problem, problemOf, rawProblem, sendProblem } from "./problems.ts";
 import { registerRoutes } from "./routes.ts";
 import type { HttpEvent, HttpSource } from "./source.ts";
@@ -23,10 +24,9 @@ export interface AppOptions {
 
 const READ_METHODS: readonly string[] = ["GET", "HEAD"];
 
-/** Nothing from elsewhere is loaded, nothing is framed, no other site may embed a thumbnail. */
+/** No other site may embed a thumbnail either. */
 const SECURITY_HEADERS = {
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  "content-security-policy": contentSecurityPolicy(),
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cross-origin-resource-policy": "same-origin",
@@ -96,7 +96,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(fastifySwagger, { openapi: OPENAPI, refResolver: { buildLocalReference: ({ $id }) => (typeof $id === "string" ? $id : "unnamed") } });
   registerRoutes(app, source, options.run);
   app.get("/api/v1/openapi.json", { schema: { hide: true } }, () => app.swagger());
-  await registerDashboard(app, { dashboardDir: options.dashboardDir, token: rules.token, onWrongToken: () => onEvent({ kind: "refused", reason: "token" }) });
+  await registerDashboard(app, { dashboardDir: options.dashboardDir, token: rules.token, whipUrl: () => source.system().whipUrl, onWrongToken: () => onEvent({ kind: "refused", reason: "token" }) });
   return app;
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import { isToken, sessionCookie } from "./access.ts";
+import { pageHeaders } from "./page-headers.ts";
 
 const NOT_BUILT = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Truecast</title>
@@ -25,6 +26,8 @@ const HASHED = /[.-][A-Za-z0-9_-]{8,}\.\w+$/;
 export interface DashboardOptions {
   readonly dashboardDir: string;
   readonly token: string | null;
+  /** Where the page may publish to. */
+  readonly whipUrl: () => string | null;
   readonly onWrongToken: () => void;
 }
 
@@ -32,7 +35,7 @@ export interface DashboardOptions {
  * The page itself is public, for it holds no data; what it then asks of the API is not. That also lets a link with a
  * token work from another site: a SameSite=Strict cookie is not sent along such a navigation, but with the page's requests.
  */
-export async function registerDashboard(app: FastifyInstance, { dashboardDir, token, onWrongToken }: DashboardOptions): Promise<void> {
+export async function registerDashboard(app: FastifyInstance, { dashboardDir, token, whipUrl, onWrongToken }: DashboardOptions): Promise<void> {
   await app.register(fastifyStatic, { root: dashboardDir, serve: false, index: false, redirect: false, cacheControl: false, dotfiles: "ignore", suppressWarning: true });
   const options = { config: { public: true }, schema: { hide: true } };
 
@@ -48,7 +51,10 @@ export async function registerDashboard(app: FastifyInstance, { dashboardDir, to
     }
     // Asked anew each time, so that a dashboard built while the daemon runs appears.
     if (!existsSync(join(dashboardDir, "index.html"))) return reply.code(503).type(HTML).send(NOT_BUILT);
-    return reply.header("cache-control", "no-cache").sendFile("index.html");
+    return reply
+      .headers(pageHeaders({ whipUrl: whipUrl(), host: request.headers.host ?? "localhost" }))
+      .header("cache-control", "no-cache")
+      .sendFile("index.html");
   });
 
   app.get<{ Params: { "*": string } }>("/assets/*", options, (request, reply) => {

@@ -312,6 +312,11 @@ describe("the dashboard's files", () => {
     },
   );
 
+  test("the page may call the WHIP listener, which nothing else served here may", async () => {
+    expect((await ask(url, "/")).headers).toMatchObject({ "content-security-policy": expect.stringContaining("connect-src 'self' http://127.0.0.1:8481;") as string, "permissions-policy": expect.stringContaining("camera=(self)") as string });
+    for (const path of ["/favicon.svg", "/api/v1/system", "/assets/plain.css"]) expect((await ask(url, path)).headers["content-security-policy"]).toContain("connect-src 'self';");
+  });
+
   test("a dashboard that is built while the daemon runs appears", async () => {
     const later = join(root, "later");
     await using other = await startTestServer({ dashboardDir: later });

@@ -1,4 +1,4 @@
-/** The page: header and notices around the wall, one stream or the alerts. */
+/** The page: header and notices around the wall, one stream, the alerts or publishing. */
 import { useEffect } from "react";
 import { AccessPage } from "./components/access-page.tsx";
 import { AlertAnnouncer } from "./components/alert-announcer.tsx";
@@ -7,6 +7,7 @@ import { ConnectingPage } from "./components/connecting-page.tsx";
 import { FiringStrip } from "./components/firing-strip.tsx";
 import { Header } from "./components/header.tsx";
 import { Notices } from "./components/notices.tsx";
+import { PublishView } from "./components/publish-view.tsx";
 import { StreamView } from "./components/stream-view.tsx";
 import { Wall } from "./components/wall.tsx";
 import type { Route } from "./route.ts";
@@ -47,6 +48,8 @@ function View({ route }: { route: Route }) {
       return <Wall />;
     case "alerts":
       return <AlertsView />;
+    case "publish":
+      return <PublishView key={route.name} name={route.name} />;
     case "stream":
       return <StreamView key={route.name} name={route.name} />;
   }
@@ -58,9 +61,11 @@ function skipToMain(event: React.MouseEvent): void {
   document.getElementById("main")?.focus();
 }
 
+const PLACES = { wall: "", alerts: "Alerts · ", publish: "Publish · " } as const;
+
 function useDocumentTitle(route: Route): void {
   const firing = useReady((state) => state.alerts.filter((alert) => alert.state === "firing").length);
-  const place = route.kind === "stream" ? `${route.name} · ` : route.kind === "alerts" ? "Alerts · " : "";
+  const place = route.kind === "stream" ? `${route.name} · ` : PLACES[route.kind];
   useEffect(() => {
     document.title = `${firing > 0 ? `(${firing} firing) ` : ""}${place}Truecast`;
   }, [firing, place]);

@@ -10,11 +10,14 @@ import "./styles/picture.css";
 import "./styles/stream-view.css";
 import "./styles/chart.css";
 import "./styles/alerts.css";
+import "./styles/publish.css";
 import { App } from "./app.tsx";
 import { createFlushSchedule } from "./flush-schedule.ts";
 import { startLiveStore } from "./live-store.ts";
+import { createPublisher } from "./publish/publisher.ts";
 import { startTheme } from "./theme.ts";
 import { LiveStoreContext } from "./use-live.ts";
+import { PublisherContext } from "./use-publisher.ts";
 
 startTheme();
 const store = startLiveStore({ origin: window.location.origin, schedule: createFlushSchedule(document) });
@@ -24,12 +27,16 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) store.retryNow();
 });
 
+const publisher = createPublisher();
+
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root.");
 createRoot(root).render(
   <StrictMode>
     <LiveStoreContext value={store}>
-      <App />
+      <PublisherContext value={publisher}>
+        <App />
+      </PublisherContext>
     </LiveStoreContext>
   </StrictMode>,
 );

@@ -84,7 +84,8 @@ describe("numbers", () => {
 
 describe("links", () => {
   it("lead back to the stream they were made for, whatever its name", () => {
-    for (const name of ["studio-a", "a/b c", "100%", "<img src=x>", "日本"]) expect(parseRoute(hrefOf({ kind: "stream", name }))).toEqual({ kind: "stream", name });
+    for (const name of ["studio-a", "a/b c", "100%", "<img src=x>", "日本"]) for (const kind of ["stream", "publish"] as const) expect(parseRoute(hrefOf({ kind, name }))).toEqual({ kind, name });
+    expect(parseRoute(hrefOf({ kind: "publish", name: null }))).toEqual({ kind: "publish", name: null });
   });
 
   it("lead to the wall when they are broken", () => {

@@ -28,11 +28,13 @@ export interface DashboardBrowser extends AsyncDisposable {
   visit(options: VisitOptions): Promise<Visit>;
 }
 
-const ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+/** A name that is not this machine's to the browser, though it leads here. */
+export const FAR_HOST = "truecast.example";
+const ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", `--host-resolver-rules=MAP ${FAR_HOST} 127.0.0.1`];
 const DESKTOP: BrowserContextOptions = { viewport: { width: 1366, height: 768 }, colorScheme: "dark" };
 
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: process.env["TRUECAST_CHROMIUM"] ?? "/usr/bin/chromium", args: ARGUMENTS });
+export function launchChromium(more: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: process.env["TRUECAST_CHROMIUM"] ?? "/usr/bin/chromium", args: [...ARGUMENTS, ...more] });
 }
 
 export async function startDashboardBrowser(): Promise<DashboardBrowser> {

@@ -5,6 +5,7 @@ import { useReady } from "../use-live.ts";
 import { ConnectionStatus } from "./connection-status.tsx";
 import { AlertIcon, Logo, ThemeIcon } from "./icons.tsx";
 import { ModelBadge } from "./model-badge.tsx";
+import { OnAirLink } from "./on-air-link.tsx";
 
 export function Header({ route }: { route: Route }) {
   const model = useReady((state) => state.model);
@@ -35,6 +36,7 @@ export function Header({ route }: { route: Route }) {
         </div>
       </dl>
       <div className="header-end">
+        <OnAirLink current={route.kind === "publish"} />
         <AlertsLink current={route.kind === "alerts"} />
         <ConnectionStatus />
         <ThemeToggle />

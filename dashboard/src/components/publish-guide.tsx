@@ -1,5 +1,6 @@
-/** What to enter into OBS, ffmpeg or a WHIP client, where a picture will be once someone publishes. */
+/** Where to publish from this browser, and what to enter into OBS, ffmpeg or a WHIP client, where a picture will be once someone publishes. */
 import { useState } from "react";
+import { hrefOf } from "../route.ts";
 import { useReady } from "../use-live.ts";
 import { StateIcon } from "./icons.tsx";
 
@@ -11,6 +12,13 @@ export function PublishGuide({ name }: { name: string }) {
         <StateIcon state="waiting" />
         Waiting for a publisher
       </h2>
+      {whipUrl !== null && (
+        <p>
+          <a className="button" href={hrefOf({ kind: "publish", name })}>
+            Publish from this browser
+          </a>
+        </p>
+      )}
       <p>In OBS: Settings, Stream, Service “Custom…”, then</p>
       <dl>
         <div>
@@ -43,7 +51,7 @@ export function PublishGuide({ name }: { name: string }) {
       </pre>
       {whipUrl !== null && (
         <p>
-          Or over WebRTC, from a browser or from OBS 30 and later: Service “WHIP”, server <code>{`${whipUrl}/${name}`}</code>, and the stream key as bearer token.
+          Or over WebRTC, from OBS 30 and later: Service “WHIP”, server <code>{`${whipUrl}/${name}`}</code>, and the stream key as bearer token.
         </p>
       )}
     </div>

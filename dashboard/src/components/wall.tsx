@@ -1,6 +1,7 @@
 /** The wall: every stream as a tile, walked with the arrow keys, beside the alerts. */
 import { useEffect, useRef, useState } from "react";
 import { arrowTarget } from "../arrow-keys.ts";
+import { hrefOf } from "../route.ts";
 import { shownVerdict } from "../shown-verdict.ts";
 import { useReady } from "../use-live.ts";
 import { VERDICT_LABELS, type VerdictKind } from "../wording.ts";
@@ -44,6 +45,7 @@ export function Wall() {
         <div className="section-head">
           <h1 id="wall-title">Streams</h1>
           <WallSummary />
+          <PublishLink />
           {names.length > 0 && <span className="wall-unit muted">% is the probability of manipulation</span>}
         </div>
         {names.length === 0 ? (
@@ -66,6 +68,17 @@ export function Wall() {
         <AlertList alerts={alerts.slice(0, 30)} />
       </aside>
     </div>
+  );
+}
+
+/** Where a newcomer without OBS begins. */
+function PublishLink() {
+  const offered = useReady((state) => state.system.whipUrl !== null && [...state.streams.values()].some(({ source }) => source === null));
+  if (!offered) return null;
+  return (
+    <a className="button button-small" href={hrefOf({ kind: "publish", name: null })}>
+      Publish from this browser
+    </a>
   );
 }
 
