@@ -22,14 +22,15 @@ test("doctor finds a sound machine sound", { timeout: 60_000 }, async () => {
   expect(code).toBe(0);
 });
 
-test("doctor names a taken port, a missing model and a missing ffmpeg, and what to do", { timeout: 60_000 }, async () => {
+test("doctor names a taken port, one that only this machine reaches, a missing model and a missing ffmpeg, and what to do", { timeout: 60_000 }, async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  const { code, stdout } = await runCli(["doctor"], { ...freePorts, TRUECAST_HTTP_PORT: String(port), TRUECAST_INFERENCE_MODEL: "absent", PATH: "/nowhere" });
+  const { code, stdout } = await runCli(["doctor"], { ...freePorts, TRUECAST_HTTP_PORT: String(port), TRUECAST_WHIP_ADVERTISED_ADDRESSES: "[203.0.113.7]", TRUECAST_INFERENCE_MODEL: "absent", PATH: "/nowhere" });
   await new Promise((resolve) => server.close(resolve));
   expect(code).toBe(1);
   expect(stdout).toMatch(new RegExp(`FAIL +port ${port} \\(http\\) +127\\.0\\.0\\.1:${port} is taken by another process; stop it or set another port`));
+  expect(stdout).toMatch(/FAIL +UDP 0 \(whip media\) +publishers are told to send to 203\.0\.113\.7:0, but whip\.host 127\.0\.0\.1 takes packets of this machine only/);
   expect(stdout).toMatch(/FAIL +model absent/);
   expect(stdout).toMatch(/FAIL +ffmpeg +not found on PATH; on Debian or Ubuntu: sudo apt-get install -y ffmpeg/);
 });

@@ -10,6 +10,7 @@ import pino from "pino";
 import { loadConfig } from "../../config/load.ts";
 import { loadModelFolder } from "../../models/manifest.ts";
 import { modelFolder, startInference } from "../inference-service.ts";
+import { checkMediaPort } from "./media-port.ts";
 import { type CertificateFiles, readTlsCertificate } from "../tls-certificate.ts";
 
 interface Finding {
@@ -57,7 +58,12 @@ export async function doctor({ config: file }: { readonly config?: string }): Pr
     await check(`port ${config.http.port} (http)`, () => portFree(config.http.host, config.http.port)),
     await check(`port ${config.rtmp.port} (rtmp)`, () => portFree(config.rtmp.host, config.rtmp.port)),
     ...(rtmps ? [await check(`port ${rtmps.port} (rtmps)`, () => portFree(config.rtmp.host, rtmps.port)), await check("rtmps certificate", async () => certificateInUse(rtmps))] : []),
-    ...(config.whip.enabled ? [await check(`port ${config.whip.port} (whip)`, () => portFree(config.whip.host, config.whip.port))] : []),
+    ...(config.whip.enabled
+      ? [
+          await check(`port ${config.whip.port} (whip)`, () => portFree(config.whip.host, config.whip.port)),
+          await check(`UDP ${config.whip.udpPort} (whip media)`, () => checkMediaPort(config.whip)),
+        ]
+      : []),
     await check(`model ${config.inference.model}`, async () => {
       const { info } = await loadModelFolder(modelDir);
       return `hashes match${info.kind === "scripted" ? "; SCRIPTED, detects nothing" : info.trained ? "" : "; UNTRAINED, raises no alerts"}`;

@@ -1,14 +1,13 @@
 /** WHIP (RFC 9725): the HTTP listener, the media socket and the sessions between them. */
 import { once } from "node:events";
 import type { Server } from "node:http";
-import { isIPv6 } from "node:net";
-import { networkInterfaces } from "node:os";
 import { type ErrorCode, TruecastError } from "../../../pipelines/errors.ts";
 import type { IngestLimits } from "../limits.ts";
 import type { IceServerOption, WhipOptions, WhipStats } from "../messages.ts";
 import type { PublisherRegister } from "../publisher-register.ts";
+import { candidatesOf } from "./candidates.ts";
 import { createDtlsCertificate } from "./dtls-certificate.ts";
-import { type MediaSocket, startMediaSocket } from "./media-socket.ts";
+import { startMediaSocket } from "./media-socket.ts";
 import { readFragment, renderAnswer, renderRestart } from "./sdp-answer.ts";
 import { readOffer } from "./sdp-offer.ts";
 import type { Remote } from "./stun.ts";
@@ -36,7 +35,13 @@ export async function startWhipServer(options: WhipServerOptions): Promise<WhipS
   const { host, limits, clock, register, maxBitrateKbps } = options;
   const certificate = await createDtlsCertificate();
   const socket = await startMediaSocket({ host, port: options.udpPort });
-  const candidates = candidatesOf(options, socket);
+  let candidates: readonly Remote[];
+  try {
+    candidates = candidatesOf({ ...options, udpPort: socket.port });
+  } catch (error) {
+    await socket.close();
+    throw error;
+  }
   const iceServers = options.iceServers.map(linkOf);
   const sessions = new Map<string, WhipSession>();
   let lostBefore = 0;
@@ -170,25 +175,6 @@ export async function startWhipServer(options: WhipServerOptions): Promise<WhipS
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-/** Where publishers are told to send: as configured, else at the bound address, else at every address of the machine. */
-function candidatesOf({ host, advertisedAddresses }: WhipOptions, socket: MediaSocket): readonly Remote[] {
-  if (advertisedAddresses.length > 0) return advertisedAddresses.map((text) => advertised(text, socket.port));
-  if (host !== "0.0.0.0" && host !== "::") return [{ address: host, port: socket.port }];
-  const all = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
-  const reachable = all.filter(({ family, scopeid }) => (family === "IPv4" || host === "::") && !scopeid);
-  // Loopback last: it only serves a publisher on this machine.
-  return reachable.toSorted((a, b) => Number(a.internal) - Number(b.internal)).map((entry) => ({ address: entry.address, port: socket.port }));
-}
-
-/** `address`, `address:port` or `[address]:port`. */
-function advertised(text: string, port: number): Remote {
-  const match = /^(?:\[([0-9a-f:]+)\]|([0-9.]+))(?::(\d{1,5}))?$/i.exec(text);
-  if (match === null && isIPv6(text)) return { address: text, port };
-  const address = match?.[1] ?? match?.[2];
-  if (address === undefined) throw new TruecastError("config-invalid", `whip.advertisedAddresses has "${text}", which is no address.`);
-  return { address, port: match?.[3] === undefined ? port : Number(match[3]) };
 }
 
 /** RFC 9725, 4.6. */
