@@ -12,8 +12,9 @@ import { recovery } from "./bench/recovery.ts";
 import { goalLine, renderTable, type SectionOutcome } from "./bench/report.ts";
 import type { BenchContext, Section } from "./bench/section.ts";
 import { streamCpu } from "./bench/stream-cpu.ts";
+import { webrtc } from "./bench/webrtc.ts";
 
-const SECTIONS: readonly Section[] = [backbone, horizon, recovery, streamCpu, capacity, frameAge, overload, memory];
+const SECTIONS: readonly Section[] = [backbone, horizon, recovery, streamCpu, capacity, frameAge, overload, webrtc, memory];
 const USAGE = `usage: npm run bench -- [--only ${SECTIONS.map(({ name }) => name).join(",")}] [--quick] [--out FILE]`;
 
 interface Measured {

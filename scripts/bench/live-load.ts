@@ -1,8 +1,9 @@
-/** The real daemon under real load: ffmpegs that publish to it over RTMP, and what it costs while they do. */
+/** The real daemon under real load: publishers over RTMP or WHIP, and what it costs while they are there. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Stream, StreamList, StreamDetail, SystemStatus } from "../../daemon/protocol.ts";
 import { type DaemonProcess, faceVideo, publish, type Publisher, startDaemonProcess } from "../../daemon/testing/daemon-process.ts";
 import { type Exposition, parseExposition } from "./exposition.ts";
+import { publishOverWhip } from "./publish-over-whip.ts";
 import { cpuSeconds, type Memory, memoryOf, processTree } from "./processes.ts";
 
 /** Where CPU and memory go; `decoders` are the ffmpegs. */
@@ -13,8 +14,8 @@ export type ByPart<T> = Readonly<Record<Part, T>>;
 export interface LiveLoad extends AsyncDisposable {
   readonly video: string;
   readonly publishing: number;
-  /** Brings the number of publishers to `count` and waits until just these streams are live. */
-  setStreams(count: number): Promise<void>;
+  /** Brings the number of publishers to `count` and waits until just these streams are live; those over another way are ended first. */
+  setStreams(count: number, way?: Way): Promise<void>;
   metrics(): Promise<Exposition>;
   system(): Promise<SystemStatus>;
   streams(): Promise<readonly Stream[]>;
@@ -27,8 +28,13 @@ export interface LiveLoad extends AsyncDisposable {
   memory(): ByPart<Memory>;
 }
 
+/** How publishers come in: ffmpeg over RTMP, or a process of ours over WHIP. */
+export type Way = "rtmp" | "whip";
+
 export interface LiveLoadOptions {
   readonly model: string;
+  /** H.264; default: a face, 720p30. */
+  readonly video?: string;
   readonly maxStreams: number;
   readonly signal: AbortSignal;
 }
@@ -38,8 +44,8 @@ const POLL_MS = 200;
 /** All publishers send the same file; begun together, their keyframes and detections would all fall into the same instant. */
 const STAGGER_MS = 730;
 
-export async function startLiveLoad({ model, maxStreams, signal }: LiveLoadOptions): Promise<LiveLoad> {
-  const video = await faceVideo();
+export async function startLiveLoad({ model, maxStreams, signal, video: given }: LiveLoadOptions): Promise<LiveLoad> {
+  const video = given ?? (await faceVideo());
   const keys = Array.from({ length: maxStreams }, (_, index) => ({ name: `bench-${index + 1}`, key: `bench-secret-${index + 1}` }));
   const daemon = await startDaemonProcess({
     streams: keys,
@@ -49,15 +55,17 @@ export async function startLiveLoad({ model, maxStreams, signal }: LiveLoadOptio
     rtmp: { port: 0, graceMs: 0, maxConnections: maxStreams * 2 + 8 },
   });
   const publishers: Publisher[] = [];
+  let way: Way = "rtmp";
 
   const streams = async (): Promise<readonly Stream[]> => (await daemon.get<StreamList>("/api/v1/streams")).streams;
 
-  async function setStreams(count: number): Promise<void> {
-    while (publishers.length > count) await publishers.pop()?.close();
+  async function setStreams(count: number, wanted: Way = "rtmp"): Promise<void> {
+    while (publishers.length > (wanted === way ? count : 0)) await publishers.pop()?.close();
+    way = wanted;
     while (publishers.length < count) {
-      const key = keys[publishers.length]?.key;
-      if (key === undefined) throw new RangeError(`${count} streams are more than the ${maxStreams} configured`);
-      publishers.push(publish(video, `${daemon.rtmpUrl}/${key}`));
+      const stream = keys[publishers.length];
+      if (stream === undefined) throw new RangeError(`${count} streams are more than the ${maxStreams} configured`);
+      publishers.push(way === "whip" ? publishOverWhip({ video, endpoint: `${daemon.whipUrl}/${stream.name}`, key: stream.key }) : publish(video, `${daemon.rtmpUrl}/${stream.key}`));
       await sleep(STAGGER_MS, undefined, { signal });
     }
     const deadlineMs = performance.now() + LIVE_TIMEOUT_MS;

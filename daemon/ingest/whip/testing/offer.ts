@@ -32,7 +32,9 @@ export const VIDEO = [
   "a=rtpmap:102 H264/90000",
   "a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
 ];
-const SESSION = ["v=0", "o=- 5228595038118931041 2 IN IP4 127.0.0.1", "s=-", "t=0 0"];
+/** With H.264 alone. */
+export const H264_VIDEO = VIDEO.filter((line) => !/^a=(?:rtpmap|fmtp|rtcp-fb):9[67] /.test(line)).map((line) => line.replace("SAVPF 96 97 102", "SAVPF 102"));
+export const SESSION = ["v=0", "o=- 5228595038118931041 2 IN IP4 127.0.0.1", "s=-", "t=0 0"];
 
 export function makeOffer({ session = [...SESSION, "a=group:BUNDLE 0 1"], audio = AUDIO, video = VIDEO, more = [] }: OfferParts = {}): string {
   return [...session, ...(audio ?? []), ...(video ?? []), ...more, ""].join("\r\n");

@@ -3,13 +3,15 @@ import { X509Certificate } from "node:crypto";
 import { type Socket, createSocket } from "node:dgram";
 import { once } from "node:events";
 import { CipherContext, DtlsClient, HashAlgorithm, NamedCurveAlgorithm, RtpHeader, SignatureAlgorithm, SrtcpSession, SrtpSession, keyLength, saltLength } from "werift";
-import { AUDIO, CLIENT_UFRAG, FINGERPRINT, VIDEO, makeOffer, whipClient } from "./offer.ts";
+import { AUDIO, CLIENT_UFRAG, FINGERPRINT, H264_VIDEO, SESSION, VIDEO, makeOffer, whipClient } from "./offer.ts";
 import { bindingRequest } from "./stun-client.ts";
 
 export interface WhipPeerOptions {
   readonly port: number;
   readonly stream: string;
   readonly key: string;
+  /** Default vp8, with H.264 as a second choice; h264 offers nothing else, and no sound. */
+  readonly codec?: "vp8" | "h264";
   /** Offers the fingerprint of another certificate than it uses. */
   readonly wrongFingerprint?: boolean;
 }
@@ -33,15 +35,20 @@ export interface WhipPeer extends AsyncDisposable {
 }
 
 const VP8_PAYLOAD_TYPE = 96;
+const H264_PAYLOAD_TYPE = 102;
 const SSRC = 0x11223344;
+/** Of a DTLS record, and of the handshake message in it (RFC 6347, 4). */
+const HANDSHAKE = 22;
+const HANDSHAKE_TYPE_AT = 13;
+const HELLO_VERIFY_REQUEST = 3;
 const PROFILE = 7;
 const MAX_PAYLOAD_BYTES = 1_100;
 
-export async function startWhipPeer({ port, stream, key, wrongFingerprint = false }: WhipPeerOptions): Promise<WhipPeer> {
+export async function startWhipPeer({ port, stream, key, codec = "vp8", wrongFingerprint = false }: WhipPeerOptions): Promise<WhipPeer> {
   const certificate = await CipherContext.createSelfSignedCertificateWithKey({ signature: SignatureAlgorithm.ecdsa_3, hash: HashAlgorithm.sha256_4 }, NamedCurveAlgorithm.secp256r1_23);
   const fingerprint = wrongFingerprint ? FINGERPRINT : new X509Certificate(certificate.certPem).fingerprint256;
   const own = (lines: readonly string[]) => lines.map((line) => line.replace(FINGERPRINT, fingerprint));
-  const response = await whipClient(port, key)({ method: "POST", path: `/whip/${stream}`, headers: { "content-type": "application/sdp" }, body: makeOffer({ audio: own(AUDIO), video: own(VIDEO) }) });
+  const response = await whipClient(port, key)({ method: "POST", path: `/whip/${stream}`, headers: { "content-type": "application/sdp" }, body: codec === "h264" ? makeOffer({ session: [...SESSION, "a=group:BUNDLE 1"], audio: null, video: own(H264_VIDEO) }) : makeOffer({ audio: own(AUDIO), video: own(VIDEO) }) });
   const answer = await response.text();
   if (response.status !== 201) throw new Error(`${response.status} ${answer}`);
   const attribute = (name: string) => new RegExp(`a=${name}:(.*)\\r\\n`).exec(answer)?.[1] ?? "";
@@ -55,10 +62,18 @@ export async function startWhipPeer({ port, stream, key, wrongFingerprint = fals
   const received: Buffer[] = [];
   const proven = Promise.withResolvers<void>();
   const transport = { type: "udp", address: { address: "", family: "IPv4", port: 0 }, closed: false, onData: (_bytes: Buffer): void => {}, send: async (bytes: Buffer) => sendRaw(bytes), close: async () => {} };
+  let verifyAsked = false;
+  const takeHandshake = (bytes: Buffer): void => {
+    // A slow client asks twice and is answered twice; werift's throws at the second HelloVerifyRequest.
+    const isVerifyRequest = bytes[0] === HANDSHAKE && bytes[HANDSHAKE_TYPE_AT] === HELLO_VERIFY_REQUEST;
+    if (isVerifyRequest && verifyAsked) return;
+    verifyAsked ||= isVerifyRequest;
+    transport.onData(bytes);
+  };
   socket.on("message", (bytes) => {
     const first = bytes[0] ?? 0;
     if (first < 4) proven.resolve();
-    else if (first < 64) transport.onData(bytes);
+    else if (first < 64) takeHandshake(bytes);
     else received.push(bytes);
   });
   const dtls = new DtlsClient({ cert: certificate.certPem, key: certificate.keyPem, signatureHash: certificate.signatureHash, transport, srtpProfiles: [PROFILE], extendedMasterSecret: true });
@@ -94,7 +109,7 @@ export async function startWhipPeer({ port, stream, key, wrongFingerprint = fals
         peer.sendRtp({ payload: Buffer.concat([Buffer.from([offset === 0 ? 0x10 : 0]), frame.subarray(offset, end)]), timestamp, marker: end === frame.length });
       }
     },
-    sendRtp({ payload, payloadType = VP8_PAYLOAD_TYPE, sequence: given, timestamp: stamp = timestamp, ssrc = SSRC, marker = false }) {
+    sendRtp({ payload, payloadType = codec === "h264" ? H264_PAYLOAD_TYPE : VP8_PAYLOAD_TYPE, sequence: given, timestamp: stamp = timestamp, ssrc = SSRC, marker = false }) {
       if (srtp === null) throw new Error("not secured");
       if (given === undefined) sequence = (sequence + 1) & 0xffff;
       const header = new RtpHeader({ version: 2, payloadType, sequenceNumber: given ?? sequence, timestamp: stamp, ssrc, marker });
