@@ -264,6 +264,7 @@ describe("publishing from this browser", () => {
     await using visit = await browser.visit({ snapshot: snapshot({ streams: [...streams, pulled] }), shots: SHOTS, hash: "#/publish" });
     const { page } = visit;
     const names = page.getByRole("combobox", { name: "Stream" });
+    await names.waitFor();
     await vi.waitFor(async () => expect(await names.inputValue()).toBe("obs-guest"));
     expect(await names.locator("option").allTextContents()).toEqual(streams.map(({ name }) => name));
     expect(await page.getByLabel("Stream key").getAttribute("type")).toBe("password");

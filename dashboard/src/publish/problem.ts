@@ -69,7 +69,7 @@ export function problemOfRefusal({ status, code, detail, stream }: Refusal): Pro
     case "publisher-exists":
       return passing("Someone else is publishing to this stream.", `${stream} takes one publisher at a time. Stop the other one (OBS, ffmpeg, another tab), or choose another stream.`);
     case "codec-unsupported":
-      return lasting("This browser's video is not supported.", "Truecast takes H.264 and VP8 over WebRTC, and the browser offers neither. Use another browser, or OBS.");
+      return lasting("This browser's video is not supported.", "The browser offers none of the codecs that Truecast takes over WebRTC; whip.codecs may leave some out. Use another browser, or OBS.");
     case "capacity-reached":
       return passing("Truecast is full.", `${detail} Try again when another stream has ended.`);
     case "not-found":
