@@ -64,8 +64,21 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     tokenFile: nullable(Type.String({ minLength: 1 }), "File whose first line is the access token. Absent and not on loopback: one is generated into dataDir and printed."),
     allowedHosts: Type.Array(Type.String({ minLength: 1 }), { default: [], description: "Further names that the Host header may carry, for use behind a proxy." }),
     allowedOrigins: Type.Array(Type.String({ minLength: 1 }), { default: [], description: "Further origins whose pages may open the WebSocket." }),
+    trustedProxies: Type.Array(Type.String({ pattern: "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$", maxLength: 64 }), {
+      default: [],
+      maxItems: 64,
+      description: "Addresses and CIDR blocks of proxies before Truecast, whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+    }),
     maxWebSocketClients: Type.Integer({ default: 1_000, minimum: 1, maximum: 100_000, description: "Dashboards and other live clients at one time." }),
     webSocketBufferBytes: Type.Integer({ default: 1_048_576, minimum: 65_536, maximum: 67_108_864, description: "Unsent bytes after which a slow client is dropped with close code 1013." }),
+  }),
+  access: section("Who may enter; see docs/access.md.", {
+    loopback: Type.Union([Type.Literal("until-token"), Type.Literal("always"), Type.Literal("never")], {
+      default: "until-token",
+      description: "Whether whoever is on this machine is an administrator without a token, where http.host is loopback: until a token is configured or was ever made, always, or never.",
+    }),
+    sessionIdleMinutes: Type.Integer({ default: 720, minimum: 5, maximum: 43_200, description: "A dashboard that is not open for this long is signed out. Minutes." }),
+    sessionMaxHours: Type.Integer({ default: 168, minimum: 1, maximum: 8_760, description: "A sign-in ends after this long in any case. Hours." }),
   }),
   rtmp: section("RTMP ingest.", {
     host: host("Address to listen on; publishers need a stream key on any."),

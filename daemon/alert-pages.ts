@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { errorCodeOf } from "../pipelines/errors.ts";
 import type { AlertEngine } from "./alerts/alert-engine.ts";
 import type { HttpSource } from "./http/source.ts";
-import type { Alert, AlertQuery } from "./protocol.ts";
+import type { Alert, AlertPage, AlertQuery } from "./protocol.ts";
 import { cursorOf, parseCursor } from "./store/alert-row.ts";
 import type { Store } from "./store/store.ts";
 
@@ -16,12 +16,18 @@ export interface AlertPagesOptions {
 /** Alerts of a snapshot; open ones are in it even past this number. */
 const SNAPSHOT_ALERTS = 100;
 
-export function createAlertPages({ engine, store, log }: AlertPagesOptions): Pick<HttpSource, "alerts" | "alert" | "snapshotAlerts"> {
+/** As HTTP asks for them; `streams` are the only ones asked about, null or absent is all. */
+export interface AlertPages extends Pick<HttpSource, "alert"> {
+  alerts(query: AlertQuery, streams?: readonly string[] | null): AlertPage;
+  snapshotAlerts(streams?: readonly string[] | null): readonly Alert[];
+}
+
+export function createAlertPages({ engine, store, log }: AlertPagesOptions): AlertPages {
   return {
-    alerts(query) {
-      const ahead = engine.aheadOfStore();
+    alerts(query, streams = null) {
+      const ahead = engine.aheadOfStore().filter(isAmong(streams));
       // Each alert that is ahead may replace one of the store's, so that many more are read: a page is then never short.
-      const stored = orElse(() => store.alerts({ ...query, limit: query.limit + ahead.length }), () => {
+      const stored = orElse(() => store.alerts({ ...query, limit: query.limit + ahead.length }, streams), () => {
         // All open alerts are known without the store; anything else would be half a list that looks whole.
         if (query.state !== "pending" && query.state !== "firing") return null;
         return { alerts: [], nextCursor: null };
@@ -33,9 +39,9 @@ export function createAlertPages({ engine, store, log }: AlertPagesOptions): Pic
       return { alerts, nextCursor: more && last !== undefined ? cursorOf(last) : null };
     },
     alert: (id) => engine.aheadOfStore().find((alert) => alert.id === id) ?? store.alert(id),
-    snapshotAlerts() {
-      const ahead = engine.aheadOfStore();
-      const ended = orElse(() => store.alerts({ state: "resolved", limit: SNAPSHOT_ALERTS }).alerts, (error) => {
+    snapshotAlerts(streams = null) {
+      const ahead = engine.aheadOfStore().filter(isAmong(streams));
+      const ended = orElse(() => store.alerts({ state: "resolved", limit: SNAPSHOT_ALERTS }, streams).alerts, (error) => {
         log.warn({ err: error, code: "store-failed" }, "the store cannot be read: a snapshot names only the alerts in memory");
         return [];
       });
@@ -65,6 +71,10 @@ function merged(some: readonly Alert[], others: readonly Alert[]): readonly Aler
 function notAmong(alerts: readonly Alert[]): (alert: Alert) => boolean {
   const ids = new Set(alerts.map(({ id }) => id));
   return ({ id }) => !ids.has(id);
+}
+
+function isAmong(streams: readonly string[] | null): (alert: Alert) => boolean {
+  return ({ stream }) => streams === null || streams.includes(stream);
 }
 
 /** As in the store's lists: one that ended without firing is left out. */

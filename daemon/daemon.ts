@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
 import type { LoadedConfig, ResolvedStream } from "../config/load.ts";
 import { readManifest } from "../models/manifest.ts";
+import { startAccessControl } from "./access-control.ts";
 import { createAlertPages } from "./alert-pages.ts";
 import { alertRuleSettings, blindSpotSettings } from "./alerts/alert-settings.ts";
 import { startAlertEngine } from "./alerts/alert-engine.ts";
@@ -14,6 +15,8 @@ import { takeAnalysisReport } from "./analysis-reports.ts";
 import { CleanUp } from "./clean-up.ts";
 import { Components, componentState } from "./components.ts";
 import { claimDataFolder } from "./data-folder.ts";
+import { makeToken } from "./access/token.ts";
+import { checkExposure, isLoopback } from "./http/access.ts";
 import { startHttpServer, type HttpServer } from "./http/server.ts";
 import type { LiveUpdate } from "./http/source.ts";
 import { modelFolder, providerOf, startInference } from "./inference-service.ts";
@@ -77,8 +80,9 @@ async function startParts({ config, streams: configured, sources: configuredSour
   const dataFolder = cleanUp.use("data folder", claimDataFolder(config.dataDir, log));
   const generatedKey = configured.length === 0 && configuredSources.length === 0 ? keptSecret(config.dataDir, "studio.key") : null;
   const streams: readonly ResolvedStream[] = generatedKey ? [{ name: "studio", key: generatedKey.secret }] : configured;
-  const generatedToken = configuredToken === null && !isLoopback(config.http.host) ? keptSecret(config.dataDir, "token") : null;
+  const generatedToken = configuredToken === null && !isLoopback(config.http.host) ? keptSecret(config.dataDir, "token", makeToken) : null;
   const token = configuredToken ?? generatedToken?.secret ?? null;
+  checkExposure(config.http.host, token);
 
   const modelDir = modelFolder(config.inference.model, config.inference.modelsDir);
   const { manifest, info: model } = await readManifest(modelDir);
@@ -101,6 +105,8 @@ async function startParts({ config, streams: configured, sources: configuredSour
   const store = cleanUp.use("store", openStore({ path: join(config.dataDir, "truecast.db"), log }));
   components.set("store", { state: "ready", message: null });
   cleanUp.use("retention", startRetention({ store, retentionDays: config.store.retentionDays, log }));
+
+  const access = cleanUp.use("access", startAccessControl({ config, store, configuredToken: token, log }));
 
   const sources = createSources({
     configured: configuredSources,
@@ -251,9 +257,10 @@ async function startParts({ config, streams: configured, sources: configuredSour
     await startHttpServer({
       host: config.http.host,
       port: config.http.port,
-      token,
+      authority: access.authority,
       allowedHosts: config.http.allowedHosts,
       allowedOrigins: config.http.allowedOrigins,
+      trustedProxies: config.http.trustedProxies,
       dashboardDir: fileURLToPath(new URL("../dashboard/dist", import.meta.url)),
       limits: { maxLiveClients: config.http.maxWebSocketClients, maxClientBufferBytes: config.http.webSocketBufferBytes },
       log,
@@ -266,8 +273,9 @@ async function startParts({ config, streams: configured, sources: configuredSour
         source: (name) => registry.source(name),
         putSource: pulled.put,
         removeSource: pulled.remove,
+        publishAccess: access.publishAccess({ streams, rtmpUrl, rtmpsUrl, whipUrl }),
         ...createAlertPages({ engine: alerts, store, log }),
-        events: (query) => store.eventPage(query),
+        events: (query, visible) => store.eventPage(query, visible),
         newestEvent: () => store.newestSeq(),
         metrics: () => metrics.exposition(),
         readiness() {
@@ -309,11 +317,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
     rtmpsUrl,
     whipUrl,
     generated: { streamKey: generatedKey, token: generatedToken },
-    tokenInUse: token !== null,
+    tokenInUse: token !== null || store.hasTokens(),
     close: (deadlineMs) => cleanUp.run(deadlineMs),
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }

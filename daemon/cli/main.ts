@@ -5,6 +5,7 @@ import { ConfigError } from "../../config/load.ts";
 import { version } from "../version.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
 import type { ExtractOptions } from "./extract.ts";
+import type { CreateOptions, ListOptions } from "./token.ts";
 
 /** Commands are loaded when they run: `check-config` must not wait for the whole daemon. */
 function build(): Command {
@@ -31,6 +32,28 @@ function build(): Command {
     .description("check a configuration without starting anything")
     .option(...configOption)
     .action(async (options: { config?: string }) => (await import("./check-config.ts")).checkConfig(options));
+  const token = program.command("token").description("access tokens for the HTTP interface; see docs/access.md");
+  token
+    .command("create")
+    .description("make a token; its secret is printed this once")
+    .argument("<name>", "who or what will hold it")
+    .option(...configOption)
+    .requiredOption("--role <role>", "viewer, reviewer, admin or publisher")
+    .option("--streams <list>", "the only streams it is about, with commas between them; default: all")
+    .option("--expires <duration>", "ends after this long, for example 12h or 90d; default: never")
+    .action(async (name: string, options: CreateOptions) => (await import("./token.ts")).createToken(name, options));
+  token
+    .command("list")
+    .description("all tokens, ended ones included")
+    .option(...configOption)
+    .option("--json", "as JSON")
+    .action(async (options: ListOptions) => (await import("./token.ts")).listTokens(options));
+  token
+    .command("revoke")
+    .description("end a token at once")
+    .argument("<id or name>", "as `token list` shows it")
+    .option(...configOption)
+    .action(async (which: string, options: { config?: string }) => (await import("./token.ts")).revokeToken(which, options));
   program
     .command("analyze")
     .description("run a recording through the live pipeline as fast as the machine allows")

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { type AccessRules, checkExposure, isAuthorised, isHostAllowed, isLoopback, isOriginAllowed, sessionCookie } from "./access.ts";
+import { type AccessRules, checkExposure, isHostAllowed, isLoopback, isLoopbackHost, isOriginAllowed, isOwnOrigin } from "./access.ts";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
-const loopback: AccessRules = { boundHost: "127.0.0.1", token: null, allowedHosts: [], allowedOrigins: [] };
-const everywhere: AccessRules = { ...loopback, boundHost: "0.0.0.0", token: TOKEN };
+const loopback: AccessRules = { boundHost: "127.0.0.1", allowedHosts: [], allowedOrigins: [] };
+const everywhere: AccessRules = { ...loopback, boundHost: "0.0.0.0" };
 
 describe("Host", () => {
   test.each(["localhost", "localhost:8480", "LOCALHOST:8480", "localhost.", "127.0.0.1:8480", "127.8.9.10", "[::1]:8480", "[0:0:0:0:0:0:0:1]"])("%s is loopback and allowed", (host) => {
@@ -70,32 +70,26 @@ describe("Origin", () => {
   });
 });
 
-describe("token", () => {
-  const cookie = sessionCookie(TOKEN).split(";", 1)[0] ?? "";
-
+describe("a page of this very server", () => {
+  const host = "truecast.example";
   test.each([
-    [{ authorization: `Bearer ${TOKEN}` }, true],
-    [{ authorization: `bearer  ${TOKEN}` }, true],
-    [{ cookie }, true],
-    [{ cookie: `theme=dark; ${cookie}; other=1` }, true],
-    [{}, false],
-    [{ authorization: TOKEN }, false],
-    [{ authorization: `Bearer ${TOKEN}0` }, false],
-    [{ authorization: `Basic ${TOKEN}` }, false],
-    [{ cookie: `truecast_session=${TOKEN}` }, false],
-    [{ cookie: `x${cookie}` }, false],
-    [{ authorization: "Bearer wrong", cookie }, false],
-  ])("%j: authorised %s", (headers, authorised) => {
-    expect(isAuthorised(headers, TOKEN)).toBe(authorised);
+    [{ host, origin: "https://truecast.example" }, true],
+    [{ host, origin: "https://truecast.example", "sec-fetch-site": "same-origin" }, true],
+    [{ host, "sec-fetch-site": "same-origin" }, true],
+    [{ host }, false],
+    [{ host, origin: "https://evil.example" }, false],
+    [{ host, origin: "null" }, false],
+    [{ host, origin: "https://truecast.example:8443" }, false],
+    [{ host, origin: "https://truecast.example", "sec-fetch-site": "cross-site" }, false],
+    [{ host, "sec-fetch-site": "same-site" }, false],
+    [{ host, "sec-fetch-site": "none" }, false],
+  ])("%j: %s", (headers, own) => {
+    expect(isOwnOrigin(headers)).toBe(own);
   });
 
-  test("without a token everyone on this machine may read", () => {
-    expect(isAuthorised({}, null)).toBe(true);
-  });
-
-  test("the cookie never holds the token and is closed to scripts and other sites", () => {
-    expect(sessionCookie(TOKEN)).not.toContain(TOKEN);
-    expect(sessionCookie(TOKEN)).toMatch(/; HttpOnly; SameSite=Strict/);
+  test("only a Host that names this machine is local", () => {
+    expect(["localhost:8480", "127.0.0.1", "[::1]:1"].map(isLoopbackHost)).toEqual([true, true, true]);
+    expect(["truecast.example", undefined, "192.168.1.5"].map(isLoopbackHost)).toEqual([false, false, false]);
   });
 });
 

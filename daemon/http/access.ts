@@ -1,5 +1,4 @@
-/** Who may talk to the HTTP port: pure checks of the Host header, the Origin header and the token. */
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+/** Who may talk to the HTTP port: pure checks of the binding, the Host header and the Origin header. */
 import type { IncomingHttpHeaders } from "node:http";
 import { isIP, isIPv4 } from "node:net";
 import { TruecastError } from "../../pipelines/errors.ts";
@@ -7,14 +6,12 @@ import { TruecastError } from "../../pipelines/errors.ts";
 export interface AccessRules {
   /** Address the server is bound to. */
   readonly boundHost: string;
-  readonly token: string | null;
   /** Further names this server is reached by, with or without port. */
   readonly allowedHosts: readonly string[];
   /** Origins of pages elsewhere that may open the WebSocket, for example `https://ops.example.org`. */
   readonly allowedOrigins: readonly string[];
 }
 
-export const SESSION_COOKIE = "truecast_session";
 /** Characters of a bearer token (RFC 6750 section 2.1). */
 const TOKEN_PATTERN = /^[A-Za-z0-9._~+/-]+=*$/;
 const MIN_EXPOSED_TOKEN_LENGTH = 16;
@@ -52,7 +49,7 @@ export function isHostAllowed(hostHeader: string | undefined, rules: AccessRules
  * Browsers always send Origin with a WebSocket handshake and with requests that change something, so a request without
  * one does not come from a page; it still needs the token where there is one.
  */
-export function isOriginAllowed(origin: string | undefined, hostHeader: string | undefined, rules: AccessRules): boolean {
+export function isOriginAllowed(origin: string | undefined, hostHeader: string | undefined, rules: Pick<AccessRules, "allowedOrigins">): boolean {
   if (origin === undefined) return true;
   if (rules.allowedOrigins.some((allowed) => allowed.toLowerCase() === origin.toLowerCase())) return true;
   const host = parseHost(hostHeader);
@@ -61,44 +58,26 @@ export function isOriginAllowed(origin: string | undefined, hostHeader: string |
   return withoutBrackets(url.hostname) === host.name && url.port === host.port;
 }
 
-/** True when no token is demanded, or the request carries it as bearer token or as session cookie. */
-export function isAuthorised(headers: IncomingHttpHeaders, token: string | null): boolean {
-  if (token === null) return true;
-  const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1];
-  if (bearer !== undefined) return equalInConstantTime(bearer, token);
-  const session = cookieValue(headers.cookie, SESSION_COOKIE);
-  return session !== null && equalInConstantTime(session, sessionValue(token));
+/**
+ * True for what only a page of this very server can send. `Sec-Fetch-Site` stands in where a browser sends no Origin; a
+ * client that sends neither is no browser, and has no business with the cookie.
+ */
+export function isOwnOrigin(headers: IncomingHttpHeaders): boolean {
+  const site = headers["sec-fetch-site"];
+  if (site !== undefined && site !== "same-origin") return false;
+  if (headers.origin === undefined) return site === "same-origin";
+  return isOriginAllowed(headers.origin, headers.host, { allowedOrigins: [] });
 }
 
-export function isToken(candidate: string, token: string): boolean {
-  return equalInConstantTime(candidate, token);
-}
-
-/** `Set-Cookie` of the dashboard. Cookies reach every port of a host, so it carries a derived value, never the token. */
-export function sessionCookie(token: string): string {
-  return `${SESSION_COOKIE}=${sessionValue(token)}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000`;
+/** Whether a Host header names this machine. */
+export function isLoopbackHost(hostHeader: string | undefined): boolean {
+  const host = parseHost(hostHeader);
+  return host !== null && isLoopback(host.name);
 }
 
 export function isLoopback(host: string): boolean {
   const name = parseHost(bracketed(host))?.name;
   return name !== undefined && (name === "localhost" || name === "::1" || (isIPv4(name) && name.startsWith("127.")));
-}
-
-function sessionValue(token: string): string {
-  return createHmac("sha256", token).update("truecast dashboard session 1").digest("base64url");
-}
-
-/** Digests first, so that lengths need not match and tell nothing. */
-function equalInConstantTime(left: string, right: string): boolean {
-  return timingSafeEqual(createHash("sha256").update(left).digest(), createHash("sha256").update(right).digest());
-}
-
-function cookieValue(header: string | undefined, name: string): string | null {
-  for (const part of header?.split(";") ?? []) {
-    const [key, value] = part.trim().split("=", 2);
-    if (key === name && value !== undefined) return value;
-  }
-  return null;
 }
 
 /** Name (lower case, no trailing dot, no brackets, addresses in canonical form) and port of `name[:port]`. */

@@ -3,17 +3,38 @@ import fastifySwagger from "@fastify/swagger";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "pino";
 import { TruecastError } from "../../pipelines/errors.ts";
-import { type AccessRules, isAuthorised, isHostAllowed, isOriginAllowed } from "./access.ts";
+import { type Principal, seesStream } from "../principal.ts";
+import type { Authority } from "./authority.ts";
+import type { ClientAddress } from "./client-address.ts";
 import { registerDashboard } from "./dashboard-files.ts";
 import type { HttpLimits } from "./limits.ts";
 import { OPENAPI, sharedSchemas } from "./openapi-base.ts";
-import { contentSecurityPolicy } from "./page-headers.ts";
 import { describeViolation, problem, problemOf, rawProblem, sendProblem } from "./problems.ts";
+import { type Gate, passGate } from "./gate.ts";
+import { anyMethodAccess, type RouteAccess, routeAccess, UNMATCHED } from "./route-roles.ts";
 import { registerRoutes } from "./routes.ts";
+import { SECURITY_HEADERS } from "./security-headers.ts";
+import { registerSignInRoutes } from "./sign-in-routes.ts";
+import { registerTokenRoutes } from "./token-routes.ts";
 import type { HttpEvent, HttpSource } from "./source.ts";
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** A route that only says which methods its path offers. */
+    refusesMethods?: boolean;
+    /** From the table of route-roles.ts. */
+    access?: RouteAccess;
+  }
+  interface FastifyRequest {
+    /** Null on public routes. */
+    principal: Principal | null;
+    client: ClientAddress;
+  }
+}
+
 export interface AppOptions {
-  readonly rules: AccessRules;
+  readonly gate: Gate;
+  readonly authority: Authority;
   readonly dashboardDir: string;
   readonly limits: HttpLimits;
   readonly log: Logger;
@@ -22,18 +43,12 @@ export interface AppOptions {
   readonly onEvent: (event: HttpEvent) => void;
 }
 
+/** Routes about one stream: closed to tokens of other streams before their handler is asked. */
+const ONE_STREAM = "/api/v1/streams/:name";
 const READ_METHODS: readonly string[] = ["GET", "HEAD"];
 
-/** No other site may embed a thumbnail either. */
-const SECURITY_HEADERS = {
-  "content-security-policy": contentSecurityPolicy(),
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-resource-policy": "same-origin",
-} as const;
-
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { rules, limits, log, source, onEvent } = options;
+  const { gate, authority, limits, log, source, onEvent } = options;
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     // A line for each request would hold the token of the dashboard's first link.
@@ -67,20 +82,29 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   // The same bytes on HTTP and WebSocket; the schemas of the answers are held by tests, not by a second serialiser.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
+  app.decorateRequest("principal", null);
+  app.decorateRequest("client");
+  app.addHook("onRoute", (route) => {
+    const access = route.config?.refusesMethods === true ? anyMethodAccess(route.url) : routeAccess(route.method, route.url);
+    route.config = { ...route.config, access };
+    // Objects of routes are shared by their HEAD twins.
+    if (route.schema !== undefined) route.schema = { ...route.schema, ...described(access) };
+  });
   app.addHook("onRequest", async (request, reply) => {
     void reply.headers(SECURITY_HEADERS).header("cache-control", "no-store");
-    if (!isHostAllowed(request.headers.host, rules)) {
-      onEvent({ kind: "refused", reason: "host" });
-      return sendProblem(reply, problem(403, "forbidden", `The Host ${JSON.stringify(request.headers.host ?? "")} is not one of this server's; add it to the allowed hosts if it is.`));
+    const { url, config } = request.routeOptions;
+    const kind = READ_METHODS.includes(request.method) ? "read" : "write";
+    const passage = passGate({ kind, headers: request.headers, peer: request.socket.remoteAddress }, config.access ?? UNMATCHED, gate);
+    if (passage.kind === "refused") {
+      onEvent({ kind: "refused", reason: passage.refusal });
+      return sendProblem(reply.headers(passage.headers), passage.body);
     }
-    if (!READ_METHODS.includes(request.method) && !isOriginAllowed(request.headers.origin, request.headers.host, rules)) {
-      onEvent({ kind: "refused", reason: "origin" });
-      return sendProblem(reply, problem(403, "forbidden", `The Origin ${JSON.stringify(request.headers.origin ?? "")} is not allowed.`));
-    }
-    if (request.routeOptions.config.public !== true && !isAuthorised(request.headers, rules.token)) {
-      onEvent({ kind: "refused", reason: "token" });
-      return sendProblem(reply, problem(401, "unauthorized", "A token is demanded: send it as `Authorization: Bearer …`, or open the dashboard with its link."));
-    }
+    request.principal = passage.principal;
+    request.client = passage.client;
+    if (passage.principal === null || url?.startsWith(ONE_STREAM) !== true) return;
+    const { name } = request.params as { readonly name: string };
+    // The same for one that is there and one that is not.
+    if (!seesStream(passage.principal, name)) return sendProblem(reply, problem(404, "not-found", `There is no stream ${JSON.stringify(name)}.`));
   });
   app.addHook("onResponse", async (request, reply) => {
     onEvent({ kind: "request", route: request.routeOptions.url ?? "unmatched", method: request.method, status: reply.statusCode, seconds: reply.elapsedTime / 1000 });
@@ -95,9 +119,16 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   for (const schema of sharedSchemas()) app.addSchema(schema);
   await app.register(fastifySwagger, { openapi: OPENAPI, refResolver: { buildLocalReference: ({ $id }) => (typeof $id === "string" ? $id : "unnamed") } });
   registerRoutes(app, source, options.run);
+  registerSignInRoutes(app, { authority, onEvent });
+  registerTokenRoutes(app, { authority, source });
   app.get("/api/v1/openapi.json", { schema: { hide: true } }, () => app.swagger());
-  await registerDashboard(app, { dashboardDir: options.dashboardDir, token: rules.token, whipUrl: () => source.system().whipUrl, onWrongToken: () => onEvent({ kind: "refused", reason: "token" }) });
+  await registerDashboard(app, { dashboardDir: options.dashboardDir, authority, whipUrl: () => source.system().whipUrl, onEvent });
   return app;
+}
+
+/** For the OpenAPI document. */
+function described({ role, allStreams }: RouteAccess): object {
+  return { "x-required-role": role, ...(allStreams === true ? { "x-required-scope": "all-streams" } : {}), ...(role === "public" ? { security: [] } : {}) };
 }
 
 /** The query may hold a token and must not come back in an answer. */

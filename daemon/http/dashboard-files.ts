@@ -3,8 +3,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
-import { isToken, sessionCookie } from "./access.ts";
+import type { Authority } from "./authority.ts";
+import { turnAway } from "./gate.ts";
 import { pageHeaders } from "./page-headers.ts";
+import { sendProblem } from "./problems.ts";
+import { begun } from "./sign-in-routes.ts";
+import type { HttpEvent } from "./source.ts";
 
 const NOT_BUILT = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Truecast</title>
@@ -16,7 +20,7 @@ const NOT_BUILT = `<!doctype html>
 const WRONG_TOKEN = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Truecast</title>
 <h1>This link's token is not valid</h1>
-<p>Truecast prints the link to its dashboard when it starts. Open that one.</p>
+<p>Truecast prints the link to its dashboard at its first start. Open that one, or <a href="/">sign in</a> with a token.</p>
 </html>
 `;
 const HTML = "text/html; charset=utf-8";
@@ -25,29 +29,29 @@ const HASHED = /[.-][A-Za-z0-9_-]{8,}\.\w+$/;
 
 export interface DashboardOptions {
   readonly dashboardDir: string;
-  readonly token: string | null;
+  readonly authority: Pick<Authority, "signIn">;
   /** Where the page may publish to. */
   readonly whipUrl: () => string | null;
-  readonly onWrongToken: () => void;
+  readonly onEvent: (event: HttpEvent) => void;
 }
 
 /**
  * The page itself is public, for it holds no data; what it then asks of the API is not. That also lets a link with a
  * token work from another site: a SameSite=Strict cookie is not sent along such a navigation, but with the page's requests.
  */
-export async function registerDashboard(app: FastifyInstance, { dashboardDir, token, whipUrl, onWrongToken }: DashboardOptions): Promise<void> {
+export async function registerDashboard(app: FastifyInstance, { dashboardDir, authority, whipUrl, onEvent }: DashboardOptions): Promise<void> {
   await app.register(fastifyStatic, { root: dashboardDir, serve: false, index: false, redirect: false, cacheControl: false, dotfiles: "ignore", suppressWarning: true });
-  const options = { config: { public: true }, schema: { hide: true } };
+  const options = { schema: { hide: true } };
 
   app.get<{ Querystring: { token?: string | string[] } }>("/", options, (request, reply) => {
     const given = request.query.token;
     if (given !== undefined) {
-      if (token === null) return reply.redirect("/", 302);
-      if (typeof given !== "string" || !isToken(given, token)) {
-        onWrongToken();
-        return reply.code(401).type(HTML).send(WRONG_TOKEN);
-      }
-      return reply.header("set-cookie", sessionCookie(token)).redirect("/", 302);
+      const outcome = typeof given === "string" ? authority.signIn(given, request.client.address) : ({ kind: "wrong" } as const);
+      if (outcome.kind === "begun") return begun(request, reply, outcome.session).redirect("/", 302);
+      const refusal = outcome.kind === "no-session" ? null : turnAway(outcome);
+      onEvent({ kind: "refused", reason: refusal?.refusal ?? "role" });
+      if (outcome.kind === "limited" && refusal !== null) return sendProblem(reply.headers(refusal.headers), refusal.body);
+      return reply.code(refusal?.body.status ?? 403).type(HTML).send(WRONG_TOKEN);
     }
     // Asked anew each time, so that a dashboard built while the daemon runs appears.
     if (!existsSync(join(dashboardDir, "index.html"))) return reply.code(503).type(HTML).send(NOT_BUILT);

@@ -5,7 +5,7 @@ export interface HttpLimits {
   readonly maxRequestConnections: number;
   readonly maxParamLength: number;
   readonly maxHeaderBytes: number;
-  /** No route takes a body. */
+  /** For routes that do not say otherwise: a token to sign in with is the longest body. */
   readonly maxBodyBytes: number;
   readonly headersTimeoutMs: number;
   /** Time to receive a whole request. */
@@ -26,6 +26,12 @@ export interface HttpLimits {
   /** Shortest time between two `stream` messages about the same stream. */
   readonly streamIntervalMs: number;
   readonly pingIntervalMs: number;
+  /** How often it is asked whether the clients may still listen. */
+  readonly accessCheckMs: number;
+  /** Groups of WebSocket clients that see the same streams, beside the one that sees all. */
+  readonly maxScopes: number;
+  /** As maxRingBytes, for each of these groups. */
+  readonly maxScopeRingBytes: number;
   /** Time a client gets to answer a close frame before its socket is destroyed. */
   readonly closeTimeoutMs: number;
 }
@@ -47,5 +53,8 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   maxRingBytes: 1_048_576,
   streamIntervalMs: 250,
   pingIntervalMs: 15_000,
+  accessCheckMs: 1_000,
+  maxScopes: 64,
+  maxScopeRingBytes: 262_144,
   closeTimeoutMs: 2_000,
 };

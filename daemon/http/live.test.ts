@@ -371,7 +371,7 @@ describe("handshake", () => {
     await using server = await startTestServer({ token: TOKEN });
     const link = await fetch(`${server.http.url}/?token=${TOKEN}`, { redirect: "manual" });
     const cookie = link.headers.get("set-cookie")?.split(";", 1)[0] ?? "";
-    for (const headers of [{ authorization: `Bearer ${TOKEN}` }, { cookie }]) {
+    for (const headers of [{ authorization: `Bearer ${TOKEN}` }, { cookie, origin: server.http.url }]) {
       const client = await connectLive(server.http.url, "", { headers });
       client.socket.terminate();
     }

@@ -1,14 +1,14 @@
 /** The WebSocket side: a snapshot, then numbered deltas to every client, none of which can slow another. */
-import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
 import { type ServerOptions, WebSocket, WebSocketServer } from "ws";
+import { type Principal, seesStream } from "../principal.ts";
 import { type AlertEventPage, type ServerMessage, SLOW_CLIENT_CLOSE_CODE } from "../protocol.ts";
 import { createCoalescer } from "./coalescer.ts";
 import type { HttpLimits } from "./limits.ts";
-import { createMessageRing } from "./ring.ts";
+import { type Channel, createChannels } from "./live-channels.ts";
 import type { HttpEvent, HttpSource, LiveEnd, LiveUpdate } from "./source.ts";
 
 /** Clients have nothing to say; a close frame's reason is the longest thing they may send. */
@@ -18,10 +18,12 @@ const MAX_MISSED_PONGS = 2;
 /** Events in one message to a client that was away. */
 const MISSED_PAGE = 100;
 /** RFC 6455 section 7.4.1. */
-const CLOSE = { goingAway: 1001, policy: 1008, internal: 1011 } as const;
+const CLOSE = { goingAway: 1001, policy: 1008, internal: 1011, tryAgainLater: 1013 } as const;
 
 export interface LiveOptions {
   readonly source: HttpSource;
+  /** Whether a client may still listen; asked about each one every second. */
+  readonly isCurrent: (principal: Principal) => boolean;
   readonly limits: HttpLimits;
   readonly log: Logger;
   readonly onEvent: (event: HttpEvent) => void;
@@ -44,20 +46,22 @@ export interface LiveStats {
 }
 
 export interface Live extends AsyncDisposable {
-  /** Names this run of the daemon; numbers of another run mean nothing here. */
+  /** Names this run of the daemon to clients that see all streams; numbers of another run mean nothing here. */
   readonly run: string;
-  /** Numbers, serialises once and sends to all. `stream` updates are thinned out per stream; everything else goes at once. */
+  /** Numbers, serialises once for all that see the same and sends to those who may hear it. `stream` updates are thinned out per stream; everything else goes at once. */
   broadcast(update: LiveUpdate): void;
   /** Takes over an upgrade request that has passed every check. */
-  accept(upgrade: { request: IncomingMessage; socket: Duplex; head: Buffer }, resume: ResumePoint): void;
-  /** False when no further client is taken. */
-  hasRoom(): boolean;
+  accept(upgrade: { request: IncomingMessage; socket: Duplex; head: Buffer }, resume: ResumePoint, principal: Principal): void;
+  /** False when no further client of these streams is taken. */
+  hasRoom(streams: readonly string[] | null): boolean;
   stats(): LiveStats;
   close(): Promise<void>;
 }
 
 interface Client {
   readonly socket: WebSocket;
+  readonly principal: Principal;
+  readonly channel: Channel<Client>;
   /** False while it is told what it missed: the snapshot that follows holds everything else. */
   joined: boolean;
   missedPongs: number;
@@ -65,9 +69,9 @@ interface Client {
   end: LiveEnd | null;
 }
 
-export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
-  const run = randomUUID();
-  const ring = createMessageRing({ maxMessages: limits.maxRingMessages, maxBytes: limits.maxRingBytes });
+export function startLive({ source, isCurrent, limits, log, onEvent }: LiveOptions): Live {
+  const channels = createChannels<Client>(limits);
+  const { run, ring } = channels.all;
   const streams = createCoalescer<LiveUpdate>(limits.streamIntervalMs);
   const clients = new Set<Client>();
   // `closeTimeout` is missing from the types of ws; without it a peer that leaves half-way is kept for 30 s.
@@ -97,6 +101,19 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
   }, limits.pingIntervalMs);
   pings.unref();
 
+  const accessChecks = setInterval(() => {
+    for (const client of clients) {
+      try {
+        if (!isCurrent(client.principal)) end(client, { reason: "access", code: CLOSE.policy, text: "access ended", timeoutMs: limits.closeTimeoutMs });
+      } catch (error) {
+        // The same would be said of every other; a store that cannot be read ends nobody's watch.
+        log.error({ err: error }, "it cannot be checked who may still listen");
+        return;
+      }
+    }
+  }, limits.accessCheckMs);
+  accessChecks.unref();
+
   function broadcast(update: LiveUpdate): void {
     if (closed !== null) return;
     // Word of the stream that still waits would bring it back.
@@ -120,10 +137,16 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
 
   function emit(update: LiveUpdate): void {
     const { type, ...rest } = update;
-    const message = Buffer.from(JSON.stringify({ type, seq: ring.lastSeq + 1, ...rest }));
-    ring.push(message);
-    for (const client of clients) if (client.joined) send(client, message);
-    onEvent({ kind: "live-message", type, bytes: message.length, clients: clients.size });
+    let bytes = 0;
+    let told = 0;
+    for (const channel of channels.hearing(update)) {
+      const message = Buffer.from(JSON.stringify({ type, seq: channel.ring.lastSeq + 1, ...rest }));
+      channel.ring.push(message);
+      for (const client of channel.clients) if (client.joined) send(client, message);
+      told += channel.clients.size;
+      bytes = message.length;
+    }
+    onEvent({ kind: "live-message", type, bytes, clients: told });
   }
 
   /** All clients share the one buffer; a slow one holds references, not copies. */
@@ -147,9 +170,13 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
     client.socket.once("close", () => clearTimeout(timer));
   }
 
-  function welcome(socket: WebSocket, resume: ResumePoint): void {
-    const client: Client = { socket, joined: false, missedPongs: 0, end: null };
+  function welcome(socket: WebSocket, resume: ResumePoint, principal: Principal): void {
+    const channel = channels.of(principal.streams);
+    // Asked before the handshake, and another may have come meanwhile.
+    if (channel === null) return socket.close(CLOSE.tryAgainLater, "no room");
+    const client: Client = { socket, principal, channel, joined: false, missedPongs: 0, end: null };
     clients.add(client);
+    channel.clients.add(client);
     socket.on("pong", () => {
       client.missedPongs = 0;
     });
@@ -162,16 +189,17 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
     });
     socket.once("close", () => {
       clients.delete(client);
+      channel.clients.delete(client);
       onEvent({ kind: "live-closed", reason: client.end ?? "left" });
       if (client.end === "slow" || client.end === "dead") log.warn({ reason: client.end }, "dropped a WebSocket client");
       if (clients.size === 0) whenEmpty?.();
     });
     if (closed !== null) return end(client, { reason: "shutdown", code: CLOSE.goingAway, text: "shutting down", timeoutMs: limits.drainTimeoutMs });
 
-    const missed = resume.message?.run === run ? ring.after(resume.message.seq, limits.maxClientBufferBytes / 2) : null;
+    const missed = resume.message?.run === channel.run ? channel.ring.after(resume.message.seq, limits.maxClientBufferBytes / 2) : null;
     onEvent({ kind: "live-opened", resumed: missed !== null });
     if (resume.message !== null && missed !== null) {
-      const resumed: ServerMessage = { type: "resumed", run, seq: resume.message.seq };
+      const resumed: ServerMessage = { type: "resumed", run: channel.run, seq: resume.message.seq };
       send(client, Buffer.from(JSON.stringify(resumed)));
       for (const message of missed) send(client, message);
       client.joined = true;
@@ -185,7 +213,7 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
    */
   function sendMissed(client: Client, after: number): void {
     if (client.end !== null || client.socket.readyState !== WebSocket.OPEN) return;
-    const page = eventsAfter(after);
+    const page = eventsAfter(after, client.principal.streams);
     const newest = page.events.at(-1)?.seq;
     const last = newest === undefined || page.events.length < MISSED_PAGE;
     const message: ServerMessage = { type: "missed", ...page, last };
@@ -196,9 +224,9 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
   }
 
   /** A store that cannot be read keeps nobody from what happens now. */
-  function eventsAfter(after: number): AlertEventPage {
+  function eventsAfter(after: number, streams: readonly string[] | null): AlertEventPage {
     try {
-      return source.events({ after, limit: MISSED_PAGE });
+      return source.events({ after, limit: MISSED_PAGE }, streams);
     } catch (error) {
       log.error({ err: error }, "a WebSocket client cannot be told what it missed");
       const newest = source.newestEvent();
@@ -210,13 +238,13 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
     try {
       const snapshot: ServerMessage = {
         type: "snapshot",
-        run,
-        seq: ring.lastSeq,
+        run: client.channel.run,
+        seq: client.channel.ring.lastSeq,
         eventSeq: source.newestEvent(),
         system: source.system(),
         model: source.model(),
-        streams: source.streams(),
-        alerts: [...source.snapshotAlerts()],
+        streams: source.streams().filter(({ name }) => seesStream(client.principal, name)),
+        alerts: [...source.snapshotAlerts(client.principal.streams)],
       };
       send(client, Buffer.from(JSON.stringify(snapshot)));
       client.joined = true;
@@ -229,6 +257,7 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
   function close(): Promise<void> {
     closed ??= new Promise((resolve) => {
       clearInterval(pings);
+      clearInterval(accessChecks);
       if (streamTimer !== null) clearTimeout(streamTimer);
       whenEmpty = resolve;
       if (clients.size === 0) resolve();
@@ -244,8 +273,8 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
   return {
     run,
     broadcast,
-    accept: ({ request, socket, head }, resume) => sockets.handleUpgrade(request, socket, head, (client) => welcome(client, resume)),
-    hasRoom: () => closed === null && clients.size < limits.maxLiveClients,
+    accept: ({ request, socket, head }, resume, principal) => sockets.handleUpgrade(request, socket, head, (client) => welcome(client, resume, principal)),
+    hasRoom: (streams) => closed === null && clients.size < limits.maxLiveClients && channels.hasRoom(streams),
     stats: () => ({
       clients: clients.size,
       seq: ring.lastSeq,

@@ -1,9 +1,10 @@
 /** What the OpenAPI document says beside the routes, and the protocol's schemas as components that refer to each other. */
 import type { FastifyDynamicSwaggerOptions } from "@fastify/swagger";
 import type { TSchema } from "typebox";
+import * as access from "../access-protocol.ts";
 import * as protocol from "../protocol.ts";
 
-/** Schemas of daemon/protocol.ts that become components. */
+/** Schemas of daemon/protocol.ts and daemon/access-protocol.ts that become components. */
 const COMPONENTS: readonly TSchema[] = [
   protocol.Verdict,
   protocol.Track,
@@ -34,6 +35,16 @@ const COMPONENTS: readonly TSchema[] = [
   protocol.Readiness,
   protocol.Problem,
   protocol.ServerMessage,
+  access.Role,
+  access.AccessToken,
+  access.AccessTokenList,
+  access.AccessTokenInput,
+  access.AccessTokenCreated,
+  access.SignIn,
+  access.Session,
+  access.PublishAccess,
+  access.AuditEntry,
+  access.AuditPage,
 ];
 
 export const OPENAPI: NonNullable<FastifyDynamicSwaggerOptions["openapi"]> = {
@@ -41,7 +52,7 @@ export const OPENAPI: NonNullable<FastifyDynamicSwaggerOptions["openapi"]> = {
   info: {
     title: "Truecast",
     version: "1",
-    description: "Reads what Truecast sees: streams, verdicts, alerts, the model and the state of the daemon. Pulled streams can be added, changed and taken out; nothing else can be changed.",
+    description: "Reads what Truecast sees: streams, verdicts, alerts, the model and the state of the daemon. Pulled streams can be added, changed and taken out, access tokens made and revoked; nothing else can be changed. `x-required-role` of an operation is the least role that it asks for.",
     license: { name: "Apache-2.0", identifier: "Apache-2.0" },
   },
   servers: [{ url: "/" }],
@@ -51,12 +62,13 @@ export const OPENAPI: NonNullable<FastifyDynamicSwaggerOptions["openapi"]> = {
     { name: "alerts", description: "Alerts and their history" },
     { name: "model", description: "The model in use" },
     { name: "live", description: "WebSocket" },
+    { name: "access", description: "Tokens, sign-in and the audit record" },
     { name: "system", description: "State of the daemon, probes and metrics" },
   ],
   components: {
     securitySchemes: {
-      bearer: { type: "http", scheme: "bearer", description: "The token of the configuration. Not demanded when the server is bound to loopback and has none." },
-      session: { type: "apiKey", in: "cookie", name: "truecast_session", description: "Given by `/?token=…` to a browser." },
+      bearer: { type: "http", scheme: "bearer", description: "An access token, or the token of the configuration. Not demanded when the server is bound to loopback and no token was ever made; see docs/access.md." },
+      session: { type: "apiKey", in: "cookie", name: "truecast_session", description: "Given to a browser by `POST /api/v1/session` or `/?token=…`. Requests that change something need the header `x-csrf-token` beside it. Behind HTTPS its name begins with `__Host-`." },
     },
   },
 };

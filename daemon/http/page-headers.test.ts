@@ -16,5 +16,5 @@ test("a WHIP listener bound to every address is named as the page was asked for"
 });
 
 test("camera and screen are for this page alone, and the microphone for none", () => {
-  expect(pageHeaders({ whipUrl: null, host: "localhost" })["permissions-policy"]).toBe("camera=(self), display-capture=(self), microphone=(), geolocation=()");
+  expect(pageHeaders({ whipUrl: null, host: "localhost" })["permissions-policy"]).toBe("camera=(self), display-capture=(self), microphone=(), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=()");
 });

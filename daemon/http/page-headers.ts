@@ -1,10 +1,6 @@
 /** Headers of the dashboard's page beyond those of every answer: it may call the WHIP listener, and use camera and screen. Pure. */
 
-/** Nothing from elsewhere is loaded, nothing is framed. */
-export function contentSecurityPolicy(connectTo: readonly string[] = []): string {
-  const connect = ["'self'", ...connectTo].join(" ");
-  return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; font-src 'self'; connect-src ${connect}; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`;
-}
+import { contentSecurityPolicy, NO_DEVICES } from "./security-headers.ts";
 
 export interface PageHeaderOptions {
   /** Of the WHIP listener, as the API gives it; null when it is switched off. */
@@ -16,7 +12,7 @@ export interface PageHeaderOptions {
 export function pageHeaders({ whipUrl, host }: PageHeaderOptions): Readonly<Record<string, string>> {
   return {
     "content-security-policy": contentSecurityPolicy(whipUrl === null ? [] : [whipOrigin(whipUrl, host)]),
-    "permissions-policy": "camera=(self), display-capture=(self), microphone=(), geolocation=()",
+    "permissions-policy": `camera=(self), display-capture=(self), ${NO_DEVICES}`,
   };
 }
 

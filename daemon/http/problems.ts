@@ -11,6 +11,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   "request-invalid": 400,
   unauthorized: 401,
   forbidden: 403,
+  "role-insufficient": 403,
+  "too-many-attempts": 429,
   "not-found": 404,
   "source-invalid": 400,
   "address-refused": 400,

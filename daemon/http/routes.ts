@@ -2,18 +2,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { TSchema } from "typebox";
 import { type Static, Type } from "typebox";
+import { seesStream } from "../principal.ts";
 import { AlertEventQuery, AlertQuery, type Liveness } from "../protocol.ts";
-import { answered, empty, refused, text } from "./answers.ts";
+import { answered, empty, refuseMethods, refusals, refused, text } from "./answers.ts";
+import { principalOf } from "./request.ts";
 import { problem, sendProblem } from "./problems.ts";
 import type { HttpSource } from "./source.ts";
 import { registerSourceRoutes } from "./source-routes.ts";
-
-declare module "fastify" {
-  interface FastifyContextConfig {
-    /** Answered without a token: says nothing about streams. */
-    public?: boolean;
-  }
-}
 
 const NamedStream = Type.Object({ name: Type.String({ description: "Name of the stream in the configuration." }) });
 const NamedAlert = Type.Object({ id: Type.String({ description: "The alert's UUID." }) });
@@ -30,38 +25,23 @@ interface RouteDescription {
   readonly params?: TSchema;
   readonly querystring?: TSchema;
   readonly response: Readonly<Record<number, object>>;
-  readonly public?: boolean;
 }
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
 
 /** A route to read, and the answer 405 to every other method on its path. */
 function read(app: FastifyInstance, url: string, about: RouteDescription, handler: Handler): void {
-  const { tag, public: isPublic, response, ...rest } = about;
-  const guarded = isPublic === true ? {} : { 401: refused("A token is demanded and was not given.") };
-  app.route({
-    method: "GET",
-    url,
-    config: { public: isPublic === true },
-    schema: { ...rest, tags: [tag], response: { ...response, ...guarded, 403: refused("The Host of the request is not allowed.") }, ...(isPublic === true ? { security: [] } : {}) },
-    handler,
-  });
-  app.route({
-    method: ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-    url,
-    config: { public: isPublic === true },
-    schema: { hide: true },
-    // Before any body is read.
-    onRequest: async (request, reply) => {
-      await sendProblem(reply.header("allow", "GET, HEAD"), problem(405, "request-invalid", `${request.method} is not offered here; only GET and HEAD are.`));
-    },
-    handler: () => undefined,
-  });
+  const { tag, response, ...rest } = about;
+  app.route({ method: "GET", url, schema: { ...rest, tags: [tag], response: { ...response, ...refusals(`GET ${url}`) } }, handler });
+  refuseMethods(app, url, ["GET", "HEAD"]);
 }
 
 /** @param run names this run of the daemon; media time begins anew with each, so it is part of a thumbnail's ETag. */
 export function registerRoutes(app: FastifyInstance, source: HttpSource, run: string): void {
-  read(app, "/api/v1/streams", { tag: "streams", summary: "All streams", response: { 200: answered("StreamList", "Every configured stream.") } }, () => ({ streams: source.streams() }));
+  read(app, "/api/v1/streams", { tag: "streams", summary: "All streams", response: { 200: answered("StreamList", "Every configured stream that the caller may see.") } }, (request) => {
+    const principal = principalOf(request);
+    return { streams: source.streams().filter(({ name }) => seesStream(principal, name)) };
+  });
 
   read(
     app,
@@ -110,7 +90,7 @@ export function registerRoutes(app: FastifyInstance, source: HttpSource, run: st
       querystring: AlertQuery,
       response: { 200: answered("AlertPage", "A page of alerts."), 400: refused("A parameter is wrong; `detail` names parameter, value and rule.") },
     },
-    (request) => source.alerts(request.query as AlertQuery),
+    (request) => source.alerts(request.query as AlertQuery, principalOf(request).streams),
   );
 
   read(
@@ -119,7 +99,9 @@ export function registerRoutes(app: FastifyInstance, source: HttpSource, run: st
     { tag: "alerts", summary: "One alert", params: NamedAlert, response: { 200: answered("Alert", "The alert."), 404: refused("No alert has this id.") } },
     (request, reply) => {
       const { id } = request.params as Static<typeof NamedAlert>;
-      return source.alert(id) ?? sendProblem(reply, problem(404, "not-found", `There is no alert ${JSON.stringify(id)}.`));
+      const alert = source.alert(id);
+      if (alert !== null && seesStream(principalOf(request), alert.stream)) return alert;
+      return sendProblem(reply, problem(404, "not-found", `There is no alert ${JSON.stringify(id)}.`));
     },
   );
 
@@ -133,7 +115,7 @@ export function registerRoutes(app: FastifyInstance, source: HttpSource, run: st
       querystring: AlertEventQuery,
       response: { 200: answered("AlertEventPage", "A page of events."), 400: refused("A parameter is wrong; `detail` names parameter, value and rule.") },
     },
-    (request) => source.events(request.query as AlertEventQuery),
+    (request) => source.events(request.query as AlertEventQuery, principalOf(request).streams),
   );
 
   read(app, "/api/v1/model", { tag: "model", summary: "The model in use", response: { 200: answered("ModelCard", "Its card.") } }, () => source.model());
@@ -154,7 +136,7 @@ export function registerRoutes(app: FastifyInstance, source: HttpSource, run: st
   );
 
   const alive: Liveness = { status: "alive" };
-  read(app, "/healthz", { tag: "system", summary: "The process is alive", public: true, response: { 200: answered("Liveness", "It is.") } }, () => alive);
+  read(app, "/healthz", { tag: "system", summary: "The process is alive", response: { 200: answered("Liveness", "It is.") } }, () => alive);
 
   read(
     app,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { TSchema } from "typebox";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { pino } from "pino";
+import { createAttemptLimiter, DEFAULT_ATTEMPT_LIMITS } from "../access/attempt-limiter.ts";
 import { ERROR_CODES, TruecastError } from "../../pipelines/errors.ts";
 import { Alert, AlertEventPage, AlertPage, type AlertQuery, Liveness, ModelCard, Problem, Readiness, StreamDetail, StreamList, SystemStatus } from "../protocol.ts";
 import { ALERT, fakeSource, stream } from "./testing/fake-source.ts";
@@ -31,9 +32,9 @@ describe("routes", () => {
     server = await startTestServer({
       source: {
         ...source,
-        alerts: (query) => {
+        alerts: (query, streams) => {
           queries.push(query);
-          return source.alerts(query);
+          return source.alerts(query, streams);
         },
       },
     });
@@ -198,7 +199,9 @@ describe("with a token", () => {
   let server: TestServer;
   let url: string;
   beforeAll(async () => {
-    server = await startTestServer({ token: TOKEN, log: pino({ level: "trace" }, { write: (line: string) => void lines.push(line) }) });
+    // These tests guess more often than anybody may.
+    const limiter = createAttemptLimiter({ ...DEFAULT_ATTEMPT_LIMITS, burst: 1_000 });
+    server = await startTestServer({ token: TOKEN, access: { limiter }, log: pino({ level: "trace" }, { write: (line: string) => void lines.push(line) }) });
     url = server.http.url;
   });
   afterAll(() => server.http.close());
@@ -255,7 +258,15 @@ describe("Host and Origin", () => {
 
   test("loopback names and allowed names are taken", async () => {
     await using server = await startTestServer({ allowedHosts: ["truecast.example"] });
-    for (const host of ["localhost", "127.0.0.1", "[::1]", "truecast.example:443"]) expect((await ask(server.http.url, "/api/v1/model", { headers: { host } })).status).toBe(200);
+    for (const host of ["localhost", "127.0.0.1", "[::1]", "truecast.example:443"]) expect((await ask(server.http.url, "/healthz", { headers: { host } })).status).toBe(200);
+  });
+
+  test("a port that is open to its own machine is not open to what a proxy on that machine passes on", async () => {
+    await using server = await startTestServer({ allowedHosts: ["truecast.example"] });
+    const status = async (headers: Record<string, string>) => (await ask(server.http.url, "/api/v1/model", { headers })).status;
+    expect(await status({ host: "localhost" })).toBe(200);
+    expect(await status({ host: "truecast.example" })).toBe(401);
+    for (const name of ["x-forwarded-for", "forwarded", "x-real-ip", "via"]) expect([name, await status({ host: "localhost", [name]: "198.51.100.7" })]).toEqual([name, 401]);
   });
 
   test("a request that would change something is refused from another origin, and only then as a wrong method", async () => {

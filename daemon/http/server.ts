@@ -4,21 +4,26 @@ import { isIPv6 } from "node:net";
 import { resolve } from "node:path";
 import type { Logger } from "pino";
 import { TruecastError } from "../../pipelines/errors.ts";
-import { type AccessRules, checkExposure } from "./access.ts";
+import type { AccessRules } from "./access.ts";
 import { buildApp } from "./app.ts";
+import type { Authority } from "./authority.ts";
+import { trustedProxies } from "./client-address.ts";
+import type { Gate } from "./gate.ts";
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./limits.ts";
 import { type LiveStats, startLive } from "./live.ts";
 import type { HttpEvent, HttpSource, LiveUpdate } from "./source.ts";
 import { handleUpgrade } from "./upgrade.ts";
 
 export interface HttpServerOptions {
-  /** Address to bind; anything but loopback demands a token. */
+  /** Address to bind; only requests to a loopback one can be local. */
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
-  readonly token: string | null;
+  readonly authority: Authority;
   readonly allowedHosts?: readonly string[];
   readonly allowedOrigins?: readonly string[];
+  /** Addresses and CIDR blocks of proxies whose X-Forwarded headers are believed. */
+  readonly trustedProxies?: readonly string[];
   /** Where `vite build` puts the dashboard. */
   readonly dashboardDir: string;
   readonly log: Logger;
@@ -42,21 +47,21 @@ export interface HttpServer extends AsyncDisposable {
 
 /** @throws TruecastError config-invalid, port-in-use */
 export async function startHttpServer(options: HttpServerOptions, signal?: AbortSignal): Promise<HttpServer> {
-  const { token, log, source, onEvent } = options;
+  const { authority, log, source, onEvent } = options;
   const limits: HttpLimits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
-  checkExposure(options.host, token);
   signal?.throwIfAborted();
   // Given the name, fastify would open a second server on ::1, and that one takes no WebSocket.
   const host = options.host === "localhost" ? "127.0.0.1" : options.host;
-  const rules: AccessRules = { boundHost: host, token, allowedHosts: options.allowedHosts ?? [], allowedOrigins: options.allowedOrigins ?? [] };
-  const live = startLive({ source, limits, log, onEvent });
-  const app = await buildApp({ rules, dashboardDir: resolve(options.dashboardDir), limits, log, source, run: live.run, onEvent }).catch(async (error: unknown) => {
+  const rules: AccessRules = { boundHost: host, allowedHosts: options.allowedHosts ?? [], allowedOrigins: options.allowedOrigins ?? [] };
+  const gate: Gate = { rules, proxies: trustedProxies(options.trustedProxies ?? []), authority };
+  const live = startLive({ source, isCurrent: (principal) => authority.isCurrent(principal), limits, log, onEvent });
+  const app = await buildApp({ gate, authority, dashboardDir: resolve(options.dashboardDir), limits, log, source, run: live.run, onEvent }).catch(async (error: unknown) => {
     await live.close();
     throw error;
   });
   app.server.maxConnections = limits.maxLiveClients + limits.maxRequestConnections;
   app.server.on("drop", () => onEvent({ kind: "refused", reason: "connections" }));
-  app.server.on("upgrade", (request, socket, head) => handleUpgrade({ request, socket, head }, { rules, live, onEvent }));
+  app.server.on("upgrade", (request, socket, head) => handleUpgrade({ request, socket, head }, { gate, live, onEvent }));
 
   let closed: Promise<void> | null = null;
   const close = (): Promise<void> => {
@@ -89,7 +94,7 @@ export async function startHttpServer(options: HttpServerOptions, signal?: Abort
 
   const { port } = app.server.address() as AddressInfo;
   const url = `http://${bracketed(host)}:${port}`;
-  log.info({ url, token: token === null ? "none" : "demanded" }, "HTTP server listens");
+  log.info({ url }, "HTTP server listens");
   return { url, port, run: live.run, broadcast: (update) => live.broadcast(update), liveStats: () => live.stats(), close, [Symbol.asyncDispose]: close };
 }
 

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifySchema } from "fastify";
 import { type Static, Type } from "typebox";
 import { STREAM_NAME_PATTERN } from "../../config/schema.ts";
 import type { SourceInput } from "../protocol.ts";
-import { answered, empty, refused } from "./answers.ts";
+import { answered, empty, refuseMethods, refusals, refused } from "./answers.ts";
 import { problem, sendProblem } from "./problems.ts";
 import type { HttpSource } from "./source.ts";
 
@@ -12,7 +12,6 @@ const URL_PATH = "/api/v1/streams/:name/source";
 const MAX_BODY_BYTES = 16_384;
 
 const PulledStream = Type.Object({ name: Type.String({ pattern: STREAM_NAME_PATTERN, description: "Name of the stream." }) });
-const guarded = { 401: refused("A token is demanded and was not given."), 403: refused("The Host or Origin of the request is not allowed.") };
 
 export function registerSourceRoutes(app: FastifyInstance, source: HttpSource): void {
   const about = (summary: string, response: Record<number, object>, more: FastifySchema & { description?: string } = {}): FastifySchema => ({
@@ -20,7 +19,7 @@ export function registerSourceRoutes(app: FastifyInstance, source: HttpSource): 
     summary,
     tags: ["streams"],
     params: PulledStream,
-    response: { ...response, ...guarded },
+    response: { ...response, ...refusals(`GET ${URL_PATH}`) },
   });
 
   app.route({
@@ -65,15 +64,7 @@ export function registerSourceRoutes(app: FastifyInstance, source: HttpSource): 
     },
   });
 
-  app.route({
-    method: ["POST", "PATCH", "OPTIONS"],
-    url: URL_PATH,
-    schema: { hide: true },
-    onRequest: async (request, reply) => {
-      await sendProblem(reply.header("allow", "GET, HEAD, PUT, DELETE"), problem(405, "request-invalid", `${request.method} is not offered here; only GET, HEAD, PUT and DELETE are.`));
-    },
-    handler: () => undefined,
-  });
+  refuseMethods(app, URL_PATH, ["GET", "HEAD", "PUT", "DELETE"]);
 }
 
 function notPulled(name: string): ReturnType<typeof problem> {

@@ -1,5 +1,7 @@
 /** What the HTTP interface asks of the daemon, and what it reports back: plain functions given by the composition root. */
+import type { PublishAccess } from "../access-protocol.ts";
 import type { Alert, AlertEventPage, AlertEventQuery, AlertPage, AlertQuery, ModelCard, Readiness, ServerMessage, Source, SourceInput, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
+import type { Author } from "./authority.ts";
 
 /** All of it is called on the request's way, so it must answer from memory or a local store. A TruecastError becomes a problem with its code. */
 export interface HttpSource {
@@ -19,13 +21,15 @@ export interface HttpSource {
   removeSource(name: string): boolean;
   /** Null when there is no such stream or no picture of it yet. */
   thumbnail(name: string): { readonly jpeg: Buffer; readonly ptsMs: number } | null;
-  /** @throws TruecastError request-invalid for a cursor that was never given out */
-  alerts(query: AlertQuery): AlertPage;
+  /** Null when no stream of this name is published. @throws TruecastError store-failed */
+  publishAccess(name: string, author: Author): PublishAccess | null;
+  /** @param streams the only ones asked about; null is all @throws TruecastError request-invalid for a cursor that was never given out */
+  alerts(query: AlertQuery, streams: readonly string[] | null): AlertPage;
   alert(id: string): Alert | null;
   /** For a new client: every open alert and the newest ended ones; given even while the store cannot be read. */
-  snapshotAlerts(): readonly Alert[];
-  /** Committed events. @throws TruecastError store-failed */
-  events(query: AlertEventQuery): AlertEventPage;
+  snapshotAlerts(streams: readonly string[] | null): readonly Alert[];
+  /** Committed events; numbered over all streams, so that those of some streams have gaps. @throws TruecastError store-failed */
+  events(query: AlertEventQuery, streams: readonly string[] | null): AlertEventPage;
   /** Number of the newest committed event, 0 before the first; known without the store. */
   newestEvent(): number;
   /** The Prometheus exposition of this moment. */
@@ -38,12 +42,12 @@ type WithoutSeq<T> = T extends unknown ? Omit<T, "seq"> : never;
 /** A message for everyone on the WebSocket, before it is numbered. */
 export type LiveUpdate = WithoutSeq<Exclude<ServerMessage, { type: "snapshot" | "resumed" | "missed" }>>;
 
-/** Why a WebSocket client is gone. `slow`, `dead` and `protocol` were ended by the server. */
-export const LIVE_ENDS = ["left", "slow", "dead", "protocol", "failed", "shutdown"] as const;
+/** Why a WebSocket client is gone. `slow`, `dead`, `protocol` and `access` were ended by the server. */
+export const LIVE_ENDS = ["left", "slow", "dead", "protocol", "failed", "access", "shutdown"] as const;
 export type LiveEnd = (typeof LIVE_ENDS)[number];
 
 /** Why a request or connection was turned away before it reached a route. */
-export const REFUSALS = ["host", "origin", "token", "live-capacity", "connections"] as const;
+export const REFUSALS = ["host", "origin", "token", "attempts", "csrf", "role", "live-capacity", "connections"] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
 /** For metrics: every value that could become a label comes from a fixed set. */

@@ -12,8 +12,8 @@ export interface NewEvent {
 export interface EventTable {
   /** Committed events with a greater number, oldest first. */
   eventsAfter(seq: number, limit: number): readonly AlertEvent[];
-  /** The same, and whether all of them are still kept. */
-  eventPage(query: { readonly after: number; readonly limit: number }): AlertEventPage;
+  /** The same of these streams, null or absent being all, and whether all of them are still kept. */
+  eventPage(query: { readonly after: number; readonly limit: number }, streams?: readonly string[] | null): AlertEventPage;
   /** 0 before the first; answered while the file cannot be read. */
   newestSeq(): number;
   /** Removes at most `batch` events that are older, but none of an alert that is open. @returns how many */
@@ -37,6 +37,7 @@ interface Access {
 export function createEventTable(database: DatabaseSync, { read, write }: Access): { readonly table: EventTable; readonly writer: EventWriter } {
   const insert = database.prepare("INSERT INTO event (id, alert_id, stream, kind, at, payload) VALUES (?, ?, ?, ?, ?, ?)");
   const after = database.prepare("SELECT seq, id, kind, at, payload FROM event WHERE seq > ? ORDER BY seq LIMIT ?");
+  const afterOf = database.prepare("SELECT seq, id, kind, at, payload FROM event WHERE seq > ? AND stream IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?");
   const floor = database.prepare("SELECT pruned_seq FROM event_floor");
   const raiseFloor = database.prepare("UPDATE event_floor SET pruned_seq = max(pruned_seq, ?)");
   const old = database.prepare(
@@ -47,15 +48,16 @@ export function createEventTable(database: DatabaseSync, { read, write }: Access
   // Not the greatest number in the table: that one may have been pruned.
   let newest = Number(database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'event'").get()?.["seq"] ?? 0);
 
-  const eventsAfter = (seq: number, limit: number): readonly AlertEvent[] => read(() => after.all(seq, limit).map(eventOf));
+  const eventsAfter = (seq: number, limit: number, streams: readonly string[] | null = null): readonly AlertEvent[] =>
+    read(() => (streams === null ? after.all(seq, limit) : afterOf.all(seq, JSON.stringify(streams), limit)).map(eventOf));
   return {
     table: {
-      eventsAfter,
-      eventPage({ after: asked, limit }) {
+      eventsAfter: (seq, limit) => eventsAfter(seq, limit),
+      eventPage({ after: asked, limit }, streams = null) {
         const pruned = read(() => Number(floor.get()?.["pruned_seq"]));
         // A number that was never given out is another store's: its reader has seen nothing of this one.
         const unknown = asked > newest;
-        return { events: [...eventsAfter(unknown ? 0 : asked, limit)], gap: unknown || asked < pruned, oldest: pruned + 1, newest };
+        return { events: [...eventsAfter(unknown ? 0 : asked, limit, streams)], gap: unknown || asked < pruned, oldest: pruned + 1, newest };
       },
       newestSeq: () => newest,
       pruneEvents: (beforeMs, batch) =>

@@ -105,6 +105,51 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE event_floor (id INTEGER PRIMARY KEY CHECK (id = 1), pruned_seq INTEGER NOT NULL) STRICT;
   INSERT INTO event_floor (id, pruned_seq) VALUES (1, 0);
   `,
+  `
+  CREATE TABLE access_tokens (
+    id TEXT PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('viewer', 'reviewer', 'admin', 'publisher')),
+    streams TEXT CHECK (streams IS NULL OR json_valid(streams)),
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER,
+    last_used_at INTEGER
+  ) STRICT;
+  CREATE TABLE access_sessions (
+    digest BLOB PRIMARY KEY,
+    token_id TEXT REFERENCES access_tokens (id) ON DELETE CASCADE,
+    actor TEXT NOT NULL,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('viewer', 'reviewer', 'admin', 'publisher')),
+    streams TEXT CHECK (streams IS NULL OR json_valid(streams)),
+    created_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX access_sessions_by_use ON access_sessions (seen_at);
+
+  CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    actor_name TEXT NOT NULL,
+    address TEXT,
+    action TEXT NOT NULL,
+    object TEXT NOT NULL,
+    detail TEXT NOT NULL CHECK (json_valid(detail))
+  ) STRICT;
+  CREATE INDEX audit_by_object ON audit (object, seq);
+  CREATE TRIGGER audit_keeps_what_is_written BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+  CREATE TRIGGER audit_keeps_all BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+  -- INSERT OR REPLACE takes a row's place without its DELETE trigger.
+  CREATE TRIGGER audit_only_grows BEFORE INSERT ON audit WHEN NEW.seq IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq)
+    BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

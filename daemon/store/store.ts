@@ -1,11 +1,13 @@
-/** The durable store of alerts, their events and added sources: one SQLite file, every commit on disk before it returns. */
+/** The durable store of alerts, their events, added sources, access and its audit record: one SQLite file, every commit on disk before it returns. */
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { Logger } from "pino";
 import { TruecastError } from "../../pipelines/errors.ts";
 import type { Alert, AlertEvent, AlertPage, AlertQuery } from "../protocol.ts";
+import { type AccessTable, createAccessTable } from "./access-table.ts";
 import { ALERT_COLUMNS, alertOf, cursorOf, numberOrNull, parseCursor, rowOf, valueOf } from "./alert-row.ts";
+import { type AuditTable, createAuditTable } from "./audit-table.ts";
 import { createEventTable, type EventTable, type NewEvent } from "./event-table.ts";
 import { migrate } from "./schema.ts";
 import { createSourceTable, type SourceTable } from "./source-table.ts";
@@ -47,7 +49,9 @@ export interface PruneLimits {
 }
 
 /** Synchronous, as SQLite is; everything throws TruecastError store-failed when the file cannot be read or written. */
-export interface Store extends AsyncDisposable, SourceTable, EventTable {
+export interface Store extends AsyncDisposable, SourceTable, EventTable, AccessTable, AuditTable {
+  /** All that `work` writes, or none of it. @throws what `work` throws */
+  atomically<T>(work: () => T): T;
   /**
    * Writes alerts as they are after these transitions, and appends the transitions and their events: all of them or none.
    * @returns the events with their numbers
@@ -57,9 +61,10 @@ export interface Store extends AsyncDisposable, SourceTable, EventTable {
   alert(id: string): Alert | null;
   /**
    * Newest first. Alerts that never fired are left out once they ended; `alert` still finds them.
+   * @param streams the only ones asked about; null or absent is all
    * @throws TruecastError request-invalid for a cursor that no page gave
    */
-  alerts(query: AlertQuery): AlertPage;
+  alerts(query: AlertQuery, streams?: readonly string[] | null): AlertPage;
   openAlerts(): readonly Alert[];
   /** Oldest first. */
   transitions(id: string): readonly TransitionRecord[];
@@ -99,6 +104,9 @@ export function openStore(options: StoreOptions): Store {
 
   const store: Store = {
     ...createSourceTable(database, { read, write }),
+    ...createAccessTable(database, { read, write }),
+    ...createAuditTable(database, { read, write }),
+    atomically: write,
     ...eventTable,
     commit(transitions) {
       const events = write(() =>
@@ -116,12 +124,12 @@ export function openStore(options: StoreOptions): Store {
         const row = byId.get(id);
         return row === undefined ? null : alertOf(row);
       }),
-    alerts(query) {
-      const { where, values } = filterOf(query);
+    alerts(query, streams = null) {
+      const { where, values } = filterOf(query, streams);
       return read(() => {
         const sql = `SELECT * FROM alerts WHERE ${where} ORDER BY pending_at DESC, id DESC LIMIT :limit`;
         const statement = pages.get(sql) ?? prepare(sql);
-        // Bounded: there are 48 combinations of filters.
+        // Bounded: there are 96 combinations of filters.
         pages.set(sql, statement);
         const found = statement.all({ ...values, limit: query.limit + 1 }).map(alertOf);
         const alerts = found.slice(0, query.limit);
@@ -199,10 +207,14 @@ function attempt<T>(failure: string, work: () => T): T {
   }
 }
 
-function filterOf({ stream, state, rule, since, cursor }: AlertQuery): { readonly where: string; readonly values: Record<string, SQLInputValue> } {
+function filterOf({ stream, state, rule, since, cursor }: AlertQuery, streams: readonly string[] | null): { readonly where: string; readonly values: Record<string, SQLInputValue> } {
   // Said in the index's own words, or SQLite would walk all resolved alerts to find the few open ones.
   const conditions = [state === "pending" || state === "firing" ? "state <> 'resolved'" : FIRED_OR_OPEN];
   const values: Record<string, SQLInputValue> = {};
+  if (streams !== null) {
+    conditions.push("stream IN (SELECT value FROM json_each(:streams))");
+    values["streams"] = JSON.stringify(streams);
+  }
   if (stream !== undefined) {
     conditions.push("stream = :stream");
     values["stream"] = stream;

@@ -1,7 +1,8 @@
-/** One write transaction: all of it, or nothing and the reason. */
+/** One write transaction: all of it, or nothing and the reason. Work inside another's transaction joins it. */
 import type { DatabaseSync } from "node:sqlite";
 
 export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
+  if (database.isTransaction) return work();
   database.exec("BEGIN IMMEDIATE");
   try {
     const result = work();

@@ -104,14 +104,15 @@ export function fakeSource(changes: Partial<HttpSource> = {}): HttpSource {
     source: (name) => (name === "studio-a" ? SOURCE : null),
     putSource: (name) => ({ created: name !== "studio-a", source: SOURCE }),
     removeSource: (name) => name === "studio-a",
+    publishAccess: (name) => (name === "studio-a" ? { stream: name, key: "studio-a-key-1", rtmpUrl: SYSTEM.rtmpUrl, rtmpsUrl: null, whipUrl: `${SYSTEM.whipUrl}/${name}` } : null),
     thumbnail: (name) => (name === "studio-a" ? { jpeg: Buffer.from("ffd8ffd9", "hex"), ptsMs: 9_900 } : null),
-    alerts: ({ cursor }) => {
+    alerts: ({ cursor }, visible) => {
       if (cursor !== undefined && cursor !== "second") throw new TruecastError("request-invalid", `query parameter "cursor" is "${cursor}": must be a nextCursor given out before`);
-      return { alerts: [ALERT], nextCursor: cursor === undefined ? "second" : null };
+      return { alerts: visible === null || visible.includes(ALERT.stream) ? [ALERT] : [], nextCursor: cursor === undefined ? "second" : null };
     },
     alert: (id) => (id === ALERT.id ? ALERT : null),
-    snapshotAlerts: () => [ALERT],
-    events: ({ after }) => ({ events: after === 0 ? [EVENT] : [], gap: after > 1, oldest: 1, newest: 1 }),
+    snapshotAlerts: (visible) => (visible === null || visible.includes(ALERT.stream) ? [ALERT] : []),
+    events: ({ after }, visible) => ({ events: after === 0 && (visible === null || visible.includes(EVENT.alert.stream)) ? [EVENT] : [], gap: after > 1, oldest: 1, newest: 1 }),
     newestEvent: () => 1,
     metrics: () => Promise.resolve({ contentType: "text/plain; version=0.0.4; charset=utf-8", body: "# HELP truecast_up Whether it runs.\n# TYPE truecast_up gauge\ntruecast_up 1\n" }),
     readiness: () => ({ ready: true, reasons: [] }),
