@@ -420,11 +420,9 @@ describe("what must be known before a figure is believed", () => {
     expect(daemon.greetings.at(-1)).toBe("resumed");
   });
 
-  it("is that a token is needed, and how to give it", async () => {
-    await using visit = await browser.visit({ snapshot: fullWall(), prepare: (daemon) => daemon.setAccess("unauthorized") });
-    await visit.page.getByRole("heading", { name: "A token is needed" }).waitFor();
-    await visit.page.getByText(`${visit.daemon.url}/?token=`).waitFor();
-    await shoot(visit.page, "token-1366-dark");
+  it("is that its address is not allowed", async () => {
+    await using visit = await browser.visit({ snapshot: fullWall(), prepare: (daemon) => daemon.setAccess("forbidden") });
+    await visit.page.getByRole("heading", { name: "This address is not allowed" }).waitFor();
     visit.daemon.setAccess("open");
     await visit.page.getByRole("button", { name: "Try again" }).click();
     await visit.page.getByRole("heading", { name: "Streams", exact: true }).waitFor();

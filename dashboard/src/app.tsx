@@ -8,6 +8,7 @@ import { FiringStrip } from "./components/firing-strip.tsx";
 import { Header } from "./components/header.tsx";
 import { Notices } from "./components/notices.tsx";
 import { PublishView } from "./components/publish-view.tsx";
+import { SignInPage } from "./components/sign-in-page.tsx";
 import { StreamView } from "./components/stream-view.tsx";
 import { Wall } from "./components/wall.tsx";
 import type { Route } from "./route.ts";
@@ -17,7 +18,8 @@ import { useRoute } from "./use-route.ts";
 export function App() {
   const refusal = useLiveView((view) => (view.connection.kind === "refused" ? view.connection.reason : null));
   const hasState = useLiveView((view) => view.state.kind === "ready");
-  if (refusal !== null) return <AccessPage reason={refusal} />;
+  if (refusal === "unauthorized") return <SignInPage />;
+  if (refusal === "forbidden") return <AccessPage />;
   if (!hasState) return <ConnectingPage />;
   return <Shell />;
 }

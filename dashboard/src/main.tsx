@@ -11,6 +11,7 @@ import "./styles/stream-view.css";
 import "./styles/chart.css";
 import "./styles/alerts.css";
 import "./styles/publish.css";
+import "./styles/sign-in.css";
 import { App } from "./app.tsx";
 import { createFlushSchedule } from "./flush-schedule.ts";
 import { startLiveStore } from "./live-store.ts";

@@ -37,9 +37,27 @@ export function launchChromium(more: readonly string[] = []): Promise<Browser> {
   return chromium.launch({ executablePath: process.env["TRUECAST_CHROMIUM"] ?? "/usr/bin/chromium", args: [...ARGUMENTS, ...more] });
 }
 
-export async function startDashboardBrowser(): Promise<DashboardBrowser> {
+/** @returns the folder it was built into, which is the caller's */
+export async function buildDashboard(): Promise<string> {
   const dashboardDir = await mkdtemp(join(tmpdir(), "truecast-dashboard-"));
   await build({ root: join(import.meta.dirname, ".."), configFile: join(import.meta.dirname, "../vite.config.ts"), build: { outDir: dashboardDir, emptyOutDir: true }, logLevel: "error" });
+  return dashboardDir;
+}
+
+/** Console errors, uncaught exceptions and violations of the policy of a page that is not opened yet. */
+export async function watchFaults(page: Page): Promise<string[]> {
+  const faults: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") faults.push(message.text());
+  });
+  page.on("pageerror", (error) => faults.push(error.message));
+  // oxlint-disable-next-line no-console -- runs in the page, where the console is what this test reads.
+  await page.addInitScript(() => document.addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`)));
+  return faults;
+}
+
+export async function startDashboardBrowser(): Promise<DashboardBrowser> {
+  const dashboardDir = await buildDashboard();
   const browser = await launchChromium();
   const photographs = new Map<ShotName, Buffer>();
 
@@ -55,13 +73,7 @@ export async function startDashboardBrowser(): Promise<DashboardBrowser> {
       options.prepare?.(daemon);
       const context = await browser.newContext({ ...DESKTOP, ...options.context });
       const page = await context.newPage();
-      const faults: string[] = [];
-      page.on("console", (message) => {
-        if (message.type() === "error" || message.type() === "warning") faults.push(message.text());
-      });
-      page.on("pageerror", (error) => faults.push(error.message));
-      // oxlint-disable-next-line no-console -- runs in the page, where the console is what this test reads.
-      await page.addInitScript(() => document.addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`)));
+      const faults = await watchFaults(page);
       await page.goto(`${daemon.url}/${options.hash ?? ""}`);
       return {
         page,

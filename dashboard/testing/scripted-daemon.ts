@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
+import type { Session } from "../../daemon/access-protocol.ts";
 import type { AlertEvent, ScorePoint, ServerMessage } from "../../daemon/protocol.ts";
 
 export type Snapshot = Omit<Extract<ServerMessage, { type: "snapshot" }>, "type" | "seq">;
@@ -39,7 +40,7 @@ export interface ScriptedDaemonOptions {
   readonly thumbnail: (stream: string) => Buffer | undefined;
 }
 
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const CONTENT_TYPES: Readonly<Record<string, string>> = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
 const KEPT_MESSAGES = 2000;
 const REFUSAL_STATUS = { unauthorized: 401, forbidden: 403 } as const;
@@ -101,6 +102,11 @@ export async function startScriptedDaemon(options: ScriptedDaemonOptions): Promi
   const answerApi = (pathname: string, response: ServerResponse): void => {
     if (pathname === "/api/v1/system") {
       response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(snapshot.system));
+      return;
+    }
+    if (pathname === "/api/v1/session") {
+      const session: Session = { actor: "loopback", name: "this machine", role: "admin", streams: null, by: "loopback", expiresAt: null, csrfToken: null };
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(session));
       return;
     }
     const [, name, picture] = /^\/api\/v1\/streams\/([^/]+)(\/thumbnail\.jpg)?$/.exec(pathname) ?? [];

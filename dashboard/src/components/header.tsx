@@ -6,6 +6,7 @@ import { ConnectionStatus } from "./connection-status.tsx";
 import { AlertIcon, Logo, ThemeIcon } from "./icons.tsx";
 import { ModelBadge } from "./model-badge.tsx";
 import { OnAirLink } from "./on-air-link.tsx";
+import { SignedIn } from "./signed-in.tsx";
 
 export function Header({ route }: { route: Route }) {
   const model = useReady((state) => state.model);
@@ -39,6 +40,7 @@ export function Header({ route }: { route: Route }) {
         <OnAirLink current={route.kind === "publish"} />
         <AlertsLink current={route.kind === "alerts"} />
         <ConnectionStatus />
+        <SignedIn />
         <ThemeToggle />
       </div>
     </header>
