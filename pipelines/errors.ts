@@ -50,6 +50,7 @@ export const ERROR_CODES = {
   "unauthorized": "A token is required.",
   "forbidden": "The Origin or Host of the request is not allowed.",
   "store-failed": "The alert store could not commit.",
+  "evidence-failed": "Evidence could not be written, read or proved.",
   "interrupted": "The command was ended by a signal before it was done.",
   "internal": "A defect in Truecast.",
 } as const;
