@@ -11,6 +11,8 @@ import { alertRuleSettings } from "./alerts/alert-settings.ts";
 import { startAlertEngine } from "./alerts/alert-engine.ts";
 import { startAnalysisPool } from "./analysis/analysis-pool.ts";
 import { takeAnalysisReport } from "./analysis-reports.ts";
+import { evidenceLimits, startDaemonEvidence } from "./daemon-evidence.ts";
+import { createEvidencePages } from "./evidence-pages.ts";
 import { CleanUp } from "./clean-up.ts";
 import { Components, componentState } from "./components.ts";
 import { startHttpServer, type HttpServer } from "./http/server.ts";
@@ -95,7 +97,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
 
   const store = cleanUp.use("store", openStore({ path: join(config.dataDir, "truecast.db"), log }));
   components.set("store", { state: "ready", message: null });
-  cleanUp.use("retention", startRetention({ store, retentionDays: config.store.retentionDays, log }));
+  cleanUp.use("retention", startRetention({ store, retentionDays: config.store.retentionDays, heldAlerts: () => evidence?.heldAlerts() ?? [], log }));
 
   const sources = createSources({
     configured: configuredSources,
@@ -106,13 +108,18 @@ async function startParts({ config, streams: configured, sources: configuredSour
   });
 
   const overrides = new Map([...streams, ...configuredSources].map(({ name, alerts }) => [name, alerts]));
+  const ruleOf = (stream: string) => alertRuleSettings(config.alerts, overrides.get(stream), model.bands.manipulated);
+  const evidence = config.evidence.enabled
+    ? cleanUp.use("evidence", await startDaemonEvidence({ config, model, modelDir, ruleOf, store, registry: () => registry, provider: () => inference.provider, tell: (stream, command) => analysis.tell(stream, command), metrics, log }))
+    : null;
   const alerts = cleanUp.use(
     "alerts",
     startAlertEngine({
       store,
       model,
-      rules: (stream) => alertRuleSettings(config.alerts, overrides.get(stream), model.bands.manipulated),
+      rules: ruleOf,
       onTransition(transition) {
+        evidence?.onTransition(transition);
         // A stream that an earlier run left an alert open for may be gone from the configuration.
         if (registry.lifeOf(transition.alert.stream)) metrics.stream(transition.alert.stream).alertTransition(transition.kind);
         broadcast(() => ({ type: "alert", alert: transition.alert }));
@@ -183,12 +190,14 @@ async function startParts({ config, streams: configured, sources: configuredSour
         faces: config.faces,
         samplingDivisor: sampling.divisor,
         watched: (http?.liveStats().clients ?? 0) > 0,
+        evidence: config.evidence.enabled ? evidenceLimits(config, [...overrides.values()], model.window) : null,
         logLevel: config.log.level,
       }),
-      onReport: (report, component) => takeAnalysisReport(report, { component, registry, alerts, metrics, observe, broadcast: (update) => broadcast(() => update) }),
+      onReport: (report, component) => takeAnalysisReport(report, { component, registry, alerts, evidence, metrics, observe, broadcast: (update) => broadcast(() => update) }),
       onState: (name, state) => components.set(name, componentState(state)),
       onRestart: (name, cause) => components.restarted(name, cause),
       onLost(lost) {
+        evidence?.onAnalysisLost(lost);
         for (const stream of lost) {
           alerts.endStream(stream, "analysis-restarted");
           registry.clearView(stream);
@@ -253,6 +262,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
         putSource: pulled.put,
         removeSource: pulled.remove,
         ...createAlertPages({ engine: alerts, store, log }),
+        ...createEvidencePages({ evidence, store }),
         metrics: () => metrics.exposition(),
         readiness() {
           const reasons = components.notReady();
@@ -283,6 +293,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
     const firing = open.filter(({ state }) => state === "firing").length;
     metrics.alertsOpen({ firing, pending: open.length - firing });
     metrics.alertsUnstored(alerts.unstored);
+    if (evidence) metrics.evidence(evidence.stats());
   }, 1_000);
   cleanUp.defer("clock", async () => clearInterval(ticking));
 

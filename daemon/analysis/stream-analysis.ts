@@ -6,7 +6,8 @@ import { startLiveDecoder, type LiveDecoder } from "../../pipelines/decode/live-
 import type { DecoderEvent } from "../../pipelines/decode/decoder-events.ts";
 import { FaceScoring, type FaceFollower } from "../../pipelines/face-scoring.ts";
 import type { CropScorer, DiscardReason, Frame, LossReason, ModelInfo, NewcomerRefusal } from "../../pipelines/types.ts";
-import type { AnalysisReport, FaceReport, StageSamples, StreamStats } from "./messages.ts";
+import { createEvidenceRecorder, type EvidenceRecorder } from "./evidence-recorder.ts";
+import type { AnalysisReport, EvidenceLimits, FaceReport, StageSamples, StreamStats } from "./messages.ts";
 import { NewestSlot } from "./newest-slot.ts";
 
 export interface StreamAnalysisOptions {
@@ -15,6 +16,8 @@ export interface StreamAnalysisOptions {
   readonly faces: FaceFollower;
   readonly scorer: CropScorer;
   readonly frameTimeoutMs: number;
+  /** Null: nothing is kept for evidence. */
+  readonly evidence: EvidenceLimits | null;
   readonly report: (report: AnalysisReport) => void;
   readonly log: Logger;
 }
@@ -33,6 +36,7 @@ export class StreamAnalysis {
   readonly #decoder: LiveDecoder;
   readonly #scoring: FaceScoring;
   readonly #slot: NewestSlot<Frame>;
+  readonly evidence: EvidenceRecorder | null;
   #counts = emptyCounts();
   #samples = emptySamples();
   /** Wall clock minus media clock at the newest frame: turns PTS into times people read. */
@@ -49,6 +53,9 @@ export class StreamAnalysis {
   constructor(options: StreamAnalysisOptions) {
     this.#options = options;
     const { stream, report, log } = options;
+    this.evidence =
+      options.evidence &&
+      createEvidenceRecorder({ limits: options.evidence, inputSizePx: options.model.inputSizePx, onRecorded: (incident, problems) => report({ type: "recorded", stream, incident, problems }) });
     this.#scoring = new FaceScoring({
       ...options,
       mode: "live",
@@ -56,9 +63,13 @@ export class StreamAnalysis {
         report({ type: "score", stream, ...event });
         this.#reportView(event.ptsMs);
       },
-      onTrackEnded: (trackId) => report({ type: "track-ended", stream, trackId }),
+      onTrackEnded: (trackId) => {
+        report({ type: "track-ended", stream, trackId });
+        this.evidence?.endTrack(trackId);
+      },
       onDiscarded: (reason) => this.#discarded(reason),
-      onCropScored: ({ queueMs, inferenceMs, frameAgeMs }) => {
+      onCropScored: ({ trackId, ptsMs, pixels, queueMs, inferenceMs, frameAgeMs }) => {
+        this.evidence?.crop(trackId, { ptsMs, pixels });
         this.#samples.queue.push(queueMs);
         this.#samples.inference.push(inferenceMs);
         this.#samples.frameAge.push(frameAgeMs);
@@ -72,6 +83,7 @@ export class StreamAnalysis {
     this.#decoder = startLiveDecoder({
       onFrame: (frame) => this.#takeFrame(frame),
       onEvent: (event) => this.#takeDecoderEvent(event),
+      onPacket: (packet, header) => this.evidence?.packet(packet, header),
       stallTimeoutMs: options.frameTimeoutMs,
       log,
     });
@@ -97,6 +109,7 @@ export class StreamAnalysis {
   }
 
   async close(): Promise<void> {
+    await this.evidence?.close();
     await this.#decoder.close();
     await this.#slot.clear();
     this.#scoring.close();

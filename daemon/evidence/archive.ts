@@ -33,6 +33,8 @@ export interface Archive extends AsyncDisposable {
    * May be called again for a folder whose sealing was interrupted.
    */
   seal(staging: string, manifest: Manifest): Promise<SealedIncident>;
+  /** The manifest of a finished folder whose record stands, but which is not in its place yet; else null. */
+  interrupted(staging: string): Promise<Manifest | null>;
   /** @throws TruecastError not-found */
   hold(incident: string, held: boolean): Promise<void>;
   /**
@@ -156,6 +158,13 @@ export async function openArchive({ folder: root, version, log, now = Date.now }
         bytes += bytesOf(entry);
         return entry;
       }),
+    async interrupted(staging) {
+      const text = await readFile(join(staging, MANIFEST_FILE)).catch(() => null);
+      const manifest = text === null ? null : parseManifest(text.toString("utf8"));
+      if (text === null || manifest === null) return null;
+      const manifestSha256 = sha256Of(text);
+      return (linesOf.get(manifest.incident) ?? []).some(({ record }) => record.kind === "incident" && record.manifestSha256 === manifestSha256) ? manifest : null;
+    },
     hold: (incident, held) =>
       inTurn(async () => {
         const entry = known(incident);

@@ -48,3 +48,9 @@ export async function sha256OfFile(path: string): Promise<{ readonly sha256: str
 export function sha256Of(content: string | Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }
+
+/** No space left, or none of the quota. */
+export function isDiskFullCode(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  return code === "ENOSPC" || code === "EDQUOT";
+}

@@ -52,5 +52,5 @@ export async function namesIn(folder: string): Promise<readonly string[]> {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
     throw error;
   });
-  return names.toSorted();
+  return names.toSorted((a, b) => (a < b ? -1 : 1));
 }

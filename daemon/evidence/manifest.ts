@@ -41,11 +41,12 @@ export const EvidenceFile = Type.Object({
 });
 export type EvidenceFile = Static<typeof EvidenceFile>;
 
-/** A moment at `s` seconds of the clip has the media clock `firstPtsMs + 1000 * s`. */
+/** A moment at `s` seconds of the clip, as players count, has the media clock `zeroPtsMs + 1000 * s`. */
 export const EvidenceClip = Type.Object({
   name: Type.String({ pattern: EVIDENCE_FILE_PATTERN }),
   codec: Type.String(),
-  firstPtsMs: Type.Number({ description: "Media clock at second 0 of the clip, as in the score line's ptsMs." }),
+  zeroPtsMs: Type.Number({ description: "Media clock at second 0 of the clip; that of its second s is zeroPtsMs + 1000 * s, as in the score line's ptsMs." }),
+  firstPtsMs: Type.Number({ description: "Media clock of its first picture." }),
   lastPtsMs: Nullable(Type.Number({ description: "Media clock of its last picture; null when the recording was cut off." })),
 });
 export type EvidenceClip = Static<typeof EvidenceClip>;

@@ -19,6 +19,9 @@ const COMPONENTS: readonly TSchema[] = [
   protocol.AlertState,
   protocol.Alert,
   protocol.AlertPage,
+  protocol.Evidence,
+  protocol.EvidenceHold,
+  protocol.EvidenceRemoval,
   protocol.ModelCard,
   protocol.SystemStatus,
   protocol.Liveness,
@@ -32,7 +35,7 @@ export const OPENAPI: NonNullable<FastifyDynamicSwaggerOptions["openapi"]> = {
   info: {
     title: "Truecast",
     version: "1",
-    description: "Reads what Truecast sees: streams, verdicts, alerts, the model and the state of the daemon. Pulled streams can be added, changed and taken out; nothing else can be changed.",
+    description: "Reads what Truecast sees: streams, verdicts, alerts, the model and the state of the daemon. Pulled streams can be added, changed and taken out; evidence can be held and deleted; nothing else can be changed.",
     license: { name: "Apache-2.0", identifier: "Apache-2.0" },
   },
   servers: [{ url: "/" }],
@@ -40,6 +43,7 @@ export const OPENAPI: NonNullable<FastifyDynamicSwaggerOptions["openapi"]> = {
   tags: [
     { name: "streams", description: "Streams, their verdicts and pictures" },
     { name: "alerts", description: "Alerts and their history" },
+    { name: "evidence", description: "What is kept of alerts: clips, face crops, score lines, signed" },
     { name: "model", description: "The model in use" },
     { name: "live", description: "WebSocket" },
     { name: "system", description: "State of the daemon, probes and metrics" },

@@ -15,8 +15,8 @@ test("docs/openapi.json is what the schemas say; `npm run docs` writes it anew",
 test("docs/api.md names every route, and no example or table leads elsewhere", async () => {
   const { paths } = JSON.parse(await renderOpenApi()) as { paths: Record<string, unknown> };
   const text = await readFile(join(import.meta.dirname, "../../docs/api.md"), "utf8");
-  const listed = [...text.matchAll(/^\| `GET (\S+)` \|/gm)].map((match) => match[1] ?? "");
-  expect(listed.toSorted()).toEqual([...Object.keys(paths), "/", "/api/v1/openapi.json"].toSorted());
+  const listed = new Set([...text.matchAll(/^\| `(?:GET|PUT|DELETE) (\S+)` \|/gm)].map((match) => match[1] ?? ""));
+  expect([...listed].toSorted()).toEqual([...Object.keys(paths), "/", "/api/v1/openapi.json"].toSorted());
 
   await using server = await startTestServer({ source: fakeSource({ stream: () => ({ stream: stream("studio"), scores: [] }), source: () => SOURCE, thumbnail: () => ({ jpeg: Buffer.from("ffd8", "hex"), ptsMs: 0 }) }) });
   const examples = [...text.matchAll(/^curl .*http:\/\/127\.0\.0\.1:8480([^\s']+)/gm)].map((match) => match[1] ?? "");

@@ -45,6 +45,11 @@ const UNASKED: HttpSource = {
   alerts: unasked,
   alert: unasked,
   snapshotAlerts: unasked,
+  evidence: unasked,
+  evidenceFile: unasked,
+  holdEvidence: unasked,
+  removeEvidence: unasked,
+  removeStreamEvidence: unasked,
   metrics: unasked,
   readiness: unasked,
 };

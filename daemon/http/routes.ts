@@ -4,6 +4,7 @@ import type { TSchema } from "typebox";
 import { type Static, Type } from "typebox";
 import { AlertQuery, type Liveness } from "../protocol.ts";
 import { answered, empty, refused, text } from "./answers.ts";
+import { registerEvidenceRoutes } from "./evidence-routes.ts";
 import { problem, sendProblem } from "./problems.ts";
 import type { HttpSource } from "./source.ts";
 import { registerSourceRoutes } from "./source-routes.ts";
@@ -121,6 +122,8 @@ export function registerRoutes(app: FastifyInstance, source: HttpSource, run: st
       return source.alert(id) ?? sendProblem(reply, problem(404, "not-found", `There is no alert ${JSON.stringify(id)}.`));
     },
   );
+
+  registerEvidenceRoutes(app, source);
 
   read(app, "/api/v1/model", { tag: "model", summary: "The model in use", response: { 200: answered("ModelCard", "Its card.") } }, () => source.model());
 

@@ -1,5 +1,5 @@
 /** What the HTTP interface asks of the daemon, and what it reports back: plain functions given by the composition root. */
-import type { Alert, AlertPage, AlertQuery, ModelCard, Readiness, ServerMessage, Source, SourceInput, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
+import type { Alert, AlertPage, AlertQuery, Evidence, EvidenceRemoval, ModelCard, Readiness, ServerMessage, Source, SourceInput, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
 
 /** All of it is called on the request's way, so it must answer from memory or a local store. A TruecastError becomes a problem with its code. */
 export interface HttpSource {
@@ -24,6 +24,16 @@ export interface HttpSource {
   alert(id: string): Alert | null;
   /** For a new client: every open alert and the newest ended ones; given even while the store cannot be read. */
   snapshotAlerts(): readonly Alert[];
+  /** Null when nothing was ever kept of the alert. */
+  evidence(alert: string): Evidence | null;
+  /** Null when there is no such file, or no longer. */
+  evidenceFile(alert: string, name: string): { readonly path: string; readonly mediaType: string } | null;
+  /** @throws TruecastError not-found, conflict, evidence-failed */
+  holdEvidence(alert: string, held: boolean): Promise<void>;
+  /** @throws TruecastError not-found, conflict, evidence-failed, store-failed */
+  removeEvidence(alert: string, options: { readonly withAlert: boolean }): Promise<void>;
+  /** What is held or not finished stays. @throws TruecastError evidence-failed, store-failed */
+  removeStreamEvidence(stream: string, options: { readonly withAlerts: boolean }): Promise<EvidenceRemoval>;
   /** The Prometheus exposition of this moment. */
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
   readiness(): Readiness;

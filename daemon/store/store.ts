@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { TruecastError } from "../../pipelines/errors.ts";
 import type { Alert, AlertPage, AlertQuery } from "../protocol.ts";
 import { ALERT_COLUMNS, alertOf, cursorOf, numberOrNull, parseCursor, rowOf } from "./alert-row.ts";
+import { createErasure, type Erasure } from "./erasure.ts";
 import { migrate } from "./schema.ts";
 import { createSourceTable, type SourceTable } from "./source-table.ts";
 import { inTransaction } from "./transaction.ts";
@@ -38,12 +39,14 @@ export interface PruneLimits {
   readonly resolvedBeforeMs: number;
   /** So do those that never fired and ended before this. */
   readonly unfiredBeforeMs: number;
+  /** Alerts that stay all the same. */
+  readonly keep?: readonly string[];
   /** Alerts removed in one call, so that no commit blocks for long. */
   readonly batch: number;
 }
 
 /** Synchronous, as SQLite is; everything throws TruecastError store-failed when the file cannot be read or written. */
-export interface Store extends AsyncDisposable, SourceTable {
+export interface Store extends AsyncDisposable, SourceTable, Erasure {
   /**
    * Writes alerts as they are after these transitions, and appends the transitions: all of them or none.
    * @throws TruecastError store-failed; internal when a row breaks the schema's own rules, which trying again does not mend
@@ -81,7 +84,7 @@ export function openStore(options: StoreOptions): Store {
   const open = prepare("SELECT * FROM alerts WHERE state <> 'resolved' ORDER BY pending_at DESC, id DESC");
   const history = prepare("SELECT kind, at, score, resolution FROM alert_transitions WHERE alert_id = ? ORDER BY seq");
   // Two statements, for with OR in one SQLite uses neither index.
-  const oldOnes = "SELECT id FROM alerts WHERE state = 'resolved' AND resolved_at < :before ORDER BY resolved_at LIMIT :batch";
+  const oldOnes = "SELECT id FROM alerts WHERE state = 'resolved' AND resolved_at < :before AND id NOT IN (SELECT value FROM json_each(:keep)) ORDER BY resolved_at LIMIT :batch";
   const removeOld = prepare(`DELETE FROM alerts WHERE id IN (${oldOnes})`);
   const removeUnfired = prepare(`DELETE FROM alerts WHERE id IN (${oldOnes.replace("AND", "AND firing_at IS NULL AND")})`);
   const pages = new Map<string, StatementSync>();
@@ -91,6 +94,7 @@ export function openStore(options: StoreOptions): Store {
 
   const store: Store = {
     ...createSourceTable(database, { read, write }),
+    ...createErasure(database, { write }),
     commit(transitions) {
       write(() => {
         for (const { alert, kind, atMs } of transitions) {
@@ -127,10 +131,10 @@ export function openStore(options: StoreOptions): Store {
           resolution: row["resolution"] as Alert["resolution"],
         })),
       ),
-    prune: ({ resolvedBeforeMs, unfiredBeforeMs, batch }) =>
+    prune: ({ resolvedBeforeMs, unfiredBeforeMs, keep = [], batch }) =>
       write(() => {
-        const old = Number(removeOld.run({ before: resolvedBeforeMs, batch }).changes);
-        return old + Number(removeUnfired.run({ before: unfiredBeforeMs, batch: batch - old }).changes);
+        const old = Number(removeOld.run({ before: resolvedBeforeMs, keep: JSON.stringify(keep), batch }).changes);
+        return old + Number(removeUnfired.run({ before: unfiredBeforeMs, keep: JSON.stringify(keep), batch: batch - old }).changes);
       }),
     async close() {
       if (closed) return;
@@ -152,7 +156,7 @@ function openDatabase({ path, log, busyTimeoutMs = 250, maxSizeBytes = 1024 ** 3
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
   try {
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF");
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON");
     const check = database.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
     if (check !== "ok") throw new TruecastError("store-failed", `${path} is damaged (${String(check)}). Move it away to start with an empty store, or bring back a copy.`);
     const { from, to } = migrate(database, path);
