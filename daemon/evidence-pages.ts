@@ -22,7 +22,8 @@ export function createEvidencePages({ evidence, store }: EvidencePagesOptions): 
     async removeEvidence(alert, { withAlert }) {
       const row = withAlert ? store.alert(alert) : null;
       if (row !== null && row.state !== "resolved") throw new TruecastError("conflict", `Alert ${alert} is still open.`);
-      const hasEvidence = evidence?.evidenceOf(alert) != null && evidence.evidenceOf(alert)?.state !== "deleted";
+      const state = evidence?.evidenceOf(alert)?.state ?? "deleted";
+      const hasEvidence = state !== "deleted";
       if (!hasEvidence && row === null) throw new TruecastError("not-found", `There is nothing to delete of an alert ${JSON.stringify(alert)}.`);
       if (hasEvidence) await keeper().remove(alert);
       if (withAlert) store.eraseAlerts([alert]);

@@ -24,6 +24,8 @@ export interface Archive extends AsyncDisposable {
   /** Bytes of all files that are still there. */
   readonly bytes: number;
   get(incident: string): SealedIncident | null;
+  /** Also when it was deleted since. */
+  has(incident: string): boolean;
   /** When all of it was deleted, and why; null when it was not. */
   removalOf(incident: string): { readonly at: number; readonly cause: RemovalCause } | null;
   /** Oldest first. */
@@ -137,6 +139,7 @@ export async function openArchive({ folder: root, version, log, now = Date.now }
       return bytes;
     },
     get: (incident) => sealed.get(incident) ?? null,
+    has: (incident) => sealed.has(incident) || removals.has(incident),
     removalOf: (incident) => removals.get(incident) ?? null,
     list: () => [...sealed.values()].toSorted((a, b) => a.manifest.firedAt - b.manifest.firedAt),
     seal: (staging, manifest) =>

@@ -1,7 +1,7 @@
 /** Evidence as the API shows it. Pure. */
 import type { Evidence } from "../protocol.ts";
 import type { SealedIncident } from "./archive.ts";
-import type { LiveIncident } from "./evidence.ts";
+import type { LiveIncident } from "./live-incidents.ts";
 import type { RemovalCause } from "./log-record.ts";
 import { EVIDENCE_PROBLEMS, type EvidenceProblem } from "./manifest.ts";
 

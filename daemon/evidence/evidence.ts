@@ -1,5 +1,5 @@
 /** Evidence of incidents: recorded while they happen, finished and sealed after their end, kept as long as the rules say. */
-import { mkdir, rm, statfs } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { errorCodeOf, TruecastError } from "../../pipelines/errors.ts";
@@ -8,12 +8,11 @@ import { type Archive, openArchive, type SealedIncident } from "./archive.ts";
 import { evidenceOf, liveEvidence } from "./evidence-view.ts";
 import { FINISHED_FOLDER, finishIncident } from "./finish.ts";
 import { isIncidentId, namesIn, RECORDING_FOLDER } from "./folders.ts";
-import { appendScores, type IncidentFacts, type IncidentNote, readNote, readScores, writeNote } from "./incident-note.ts";
+import { type IncidentFacts, readNote } from "./incident-note.ts";
+import { createLiveIncidents, type LiveIncident } from "./live-incidents.ts";
 import type { RemovalCause } from "./log-record.ts";
 import type { EvidenceProblem, Manifest } from "./manifest.ts";
-import { isDiskFullCode } from "./durable-files.ts";
 import { dueRemovals, type RetentionLimits } from "./retention.ts";
-import { createScoreLine, type ScoreLine } from "./score-line.ts";
 
 export interface EvidenceOptions {
   /** Of all evidence. */
@@ -71,138 +70,18 @@ export interface EvidenceKeeper extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-type Phase =
-  | { readonly kind: "recording" }
-  /** The recorder goes on for the time after the incident. */
-  | { readonly kind: "ending"; readonly timer: NodeJS.Timeout }
-  | { readonly kind: "waiting" }
-  | { readonly kind: "finishing" }
-  /** Could not be finished or sealed; tried again. */
-  | { readonly kind: "stuck" };
-
-export interface LiveIncident {
-  alert: Alert;
-  readonly folder: string;
-  readonly note: IncidentNote;
-  readonly tracks: Set<number>;
-  readonly line: ScoreLine;
-  readonly problems: Set<EvidenceProblem>;
-  /** gone: it recorded what it could, or never began. */
-  recorder: "starting" | "on" | "gone";
-  phase: Phase;
-  /** What is written by the daemon itself, in turn. */
-  writing: Promise<void>;
-}
-
-/** Recorded and waiting ones together; past it an incident goes without evidence, counted. */
-const MAX_LIVE = 64;
 /** With more than this waiting, heat maps are left out. */
 const MAX_WAITING_FOR_HEAT_MAPS = 4;
-/** Past the time after an incident, for a recorder's last word. */
-const LAST_WORD_MS = 10_000;
-/** Scores and alerts carry wall time of the same moment, give or take. */
-const SAME_MOMENT_MS = 1_000;
-
 /** Never fails: what cannot be opened is said, tried again, and holds up no alert. */
 export async function startEvidence(options: EvidenceOptions): Promise<EvidenceKeeper> {
-  const { folder: root, limits, windowMs, version, tell, onEvent, log, now = Date.now, maintenanceMs = 60_000 } = options;
-  const live = new Map<string, LiveIncident>();
+  const { folder: root, limits, version, onEvent, log, now = Date.now, maintenanceMs = 60_000 } = options;
   const ending = new AbortController();
   let archive: Archive | null = null;
   let finishing: Promise<void> | null = null;
   let maintaining: Promise<void> = Promise.resolve();
   let closing: Promise<void> | undefined;
-
-  const problem = (incident: LiveIncident, code: EvidenceProblem, message: unknown): void => {
-    if (incident.problems.has(code)) return;
-    incident.problems.add(code);
-    onEvent({ kind: "problem", problem: code });
-    log.warn({ alert: incident.alert.id, problem: code, err: message instanceof Error ? message : undefined }, `evidence: ${message instanceof Error ? message.message : String(message)}`);
-  };
-  const diskProblem = (incident: LiveIncident, error: unknown): void => problem(incident, isDiskFullCode(error) ? "disk-full" : "disk-failed", error);
-
-  function begin(alert: Alert): void {
-    if (closing !== undefined) return;
-    if (live.size >= MAX_LIVE) {
-      onEvent({ kind: "skipped" });
-      log.error({ alert: alert.id, live: live.size }, "too many incidents are being recorded; this one goes without evidence");
-      return;
-    }
-    const points = options.scoresOf(alert.stream).filter(({ track }) => track === alert.track);
-    const crossed = points.find(({ at }) => at >= alert.pendingAt - SAME_MOMENT_MS) ?? points.at(-1);
-    const firedPtsMs = points.at(-1)?.ptsMs ?? 0;
-    const fromPtsMs = (crossed?.ptsMs ?? firedPtsMs) - windowMs - limits.beforeMs;
-    const note: IncidentNote = { alert, beganAt: now(), firedPtsMs, facts: options.factsOf(alert) };
-    const incident: LiveIncident = {
-      alert,
-      folder: join(root, RECORDING_FOLDER, alert.id),
-      note,
-      tracks: new Set([alert.track]),
-      line: createScoreLine(),
-      problems: new Set(),
-      recorder: "starting",
-      phase: { kind: "recording" },
-      writing: Promise.resolve(),
-    };
-    live.set(alert.id, incident);
-    const before = points.filter(({ ptsMs }) => ptsMs >= fromPtsMs);
-    for (const point of before) incident.line.add(point);
-    write(incident, async () => {
-      await mkdir(incident.folder, { recursive: true, mode: 0o700 });
-      if (await hasRoom()) {
-        incident.recorder = tell(alert.stream, { type: "record", stream: alert.stream, incident: alert.id, trackId: alert.track, folder: incident.folder, fromPtsMs, cropsFromPtsMs: firedPtsMs - windowMs }) ? "on" : "gone";
-        if (incident.recorder === "gone") problem(incident, "analysis-lost", "the process that holds the stream is not there");
-      } else {
-        incident.recorder = "gone";
-        problem(incident, "disk-full", `less than ${limits.minFreeBytes} bytes are free`);
-      }
-      await writeNote(incident.folder, note);
-      if (before.length > 0) await appendScores(incident.folder, before);
-    });
-  }
-
-  async function hasRoom(): Promise<boolean> {
-    const { bavail, bsize } = await statfs(root);
-    return bavail * bsize >= limits.minFreeBytes;
-  }
-
-  /** In turn, and never in the way of whoever called. */
-  function write(incident: LiveIncident, work: () => Promise<void>): void {
-    incident.writing = incident.writing.then(work).catch((error: unknown) => diskProblem(incident, error));
-  }
-
-  function end(incident: LiveIncident): void {
-    if (incident.phase.kind !== "recording") return;
-    if (incident.recorder === "gone") return enqueue(incident);
-    const { id, stream } = incident.alert;
-    const timer = setTimeout(() => {
-      problem(incident, "analysis-lost", "the recorder did not answer");
-      enqueue(incident);
-    }, limits.afterMs + LAST_WORD_MS);
-    incident.phase = { kind: "ending", timer };
-    const tellEnd = (): void => {
-      if (incident.phase.kind !== "ending") return;
-      if (incident.recorder === "gone") enqueue(incident);
-      // A stream that is over is forgotten next, and its recordings with it: they report by themselves.
-      else tell(stream, { type: "record-end", stream, incident: id });
-    };
-    // The word to begin waits for its folder.
-    if (incident.recorder === "on") tellEnd();
-    else void incident.writing.then(tellEnd);
-  }
-
-  function resume(incident: LiveIncident): void {
-    if (incident.phase.kind !== "ending") return;
-    clearTimeout(incident.phase.timer);
-    incident.phase = { kind: "recording" };
-    tell(incident.alert.stream, { type: "record-on", stream: incident.alert.stream, incident: incident.alert.id });
-  }
-
-  function enqueue(incident: LiveIncident): void {
-    if (incident.phase.kind === "ending") clearTimeout(incident.phase.timer);
-    incident.phase = { kind: "waiting" };
-    work();
-  }
+  const incidents = createLiveIncidents({ ...options, now, isSealed: (id) => archive?.has(id) ?? false, onWaiting: work });
+  const live = incidents.all;
 
   /** One at a time, in the order in which they began to wait. */
   function work(): void {
@@ -210,22 +89,25 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceK
     const next = live.values().find(({ phase }) => phase.kind === "waiting");
     if (next === undefined) return;
     next.phase = { kind: "finishing" };
-    finishing = finish(next)
-      .catch((error: unknown) => {
-        next.phase = { kind: "stuck" };
-        if (!ending.signal.aborted) diskProblem(next, error);
-      })
-      .then(() => {
-        finishing = null;
-        work();
-      });
+    finishing = finishOrKeep(next);
+  }
+
+  async function finishOrKeep(incident: LiveIncident): Promise<void> {
+    try {
+      await finish(incident);
+    } catch (error) {
+      incident.phase = { kind: "stuck" };
+      if (!ending.signal.aborted) incidents.diskProblem(incident, error);
+    }
+    finishing = null;
+    work();
   }
 
   async function finish(incident: LiveIncident): Promise<void> {
     await incident.writing;
     const heatMap = limits.heatMaps && !incident.alert.model.scripted;
     const isCrowded = waiting() > MAX_WAITING_FOR_HEAT_MAPS;
-    if (heatMap && isCrowded) problem(incident, "heat-map-skipped", "too many incidents wait");
+    if (heatMap && isCrowded) incidents.problem(incident, "heat-map-skipped", "too many incidents wait");
     await mkdir(incident.folder, { recursive: true, mode: 0o700 });
     const { staging, manifest } = await finishIncident({
       recording: incident.folder,
@@ -239,7 +121,7 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceK
       version,
       now,
       signal: ending.signal,
-      onProblem: (code, message) => problem(incident, code, message),
+      onProblem: (code, message) => incidents.problem(incident, code, message),
     });
     await seal(incident.alert.id, staging, manifest);
   }
@@ -247,7 +129,7 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceK
   async function seal(id: string, staging: string, manifest: Manifest): Promise<void> {
     await opened().seal(staging, manifest);
     await rm(join(root, RECORDING_FOLDER, id), { recursive: true, force: true });
-    live.delete(id);
+    incidents.forget(id);
     onEvent({ kind: "sealed", complete: manifest.complete });
     log.info({ alert: id, complete: manifest.complete, problems: manifest.problems }, "evidence sealed");
     maintain();
@@ -284,12 +166,7 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceK
         await seal(id, staging, manifest);
         continue;
       }
-      const line = createScoreLine();
-      for (const point of await readScores(folder)) line.add(point);
-      const alert = options.alertOf(id) ?? note.alert;
-      const incident: LiveIncident = { alert, folder, note, tracks: new Set([alert.track]), line, problems: new Set(), recorder: "gone", phase: { kind: "waiting" }, writing: Promise.resolve() };
-      live.set(id, incident);
-      problem(incident, "daemon-restarted", "an earlier run left it unfinished");
+      await incidents.adopt(folder, note, options.alertOf(id) ?? note.alert);
     }
     work();
   }
@@ -322,38 +199,10 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceK
   const timer = setInterval(maintain, maintenanceMs);
 
   const keeper: EvidenceKeeper = {
-    onTransition({ alert }) {
-      if (alert.rule !== "manipulated-face") return;
-      const incident = live.get(alert.id);
-      if (incident !== undefined && (incident.phase.kind === "recording" || incident.phase.kind === "ending")) {
-        incident.alert = alert;
-        incident.tracks.add(alert.track);
-        if (alert.state === "resolved") end(incident);
-        else if (alert.state === "firing") resume(incident);
-      } else if (incident === undefined && alert.state === "firing" && archive?.get(alert.id) == null) begin(alert);
-    },
-    onScore(stream, point) {
-      for (const incident of live.values()) {
-        if (incident.alert.stream !== stream || !incident.tracks.has(point.track) || (incident.phase.kind !== "recording" && incident.phase.kind !== "ending")) continue;
-        incident.line.add(point);
-        write(incident, () => appendScores(incident.folder, [point]));
-      }
-    },
-    onRecorded(id, problems) {
-      const incident = live.get(id);
-      if (incident === undefined) return;
-      for (const code of problems) problem(incident, code, "told by the recorder");
-      incident.recorder = "gone";
-      if (incident.phase.kind === "ending") enqueue(incident);
-    },
-    onAnalysisLost(streams) {
-      for (const incident of live.values()) {
-        if (!streams.includes(incident.alert.stream) || incident.recorder === "gone") continue;
-        problem(incident, "analysis-lost", "the process that recorded ended");
-        incident.recorder = "gone";
-        if (incident.phase.kind === "ending") enqueue(incident);
-      }
-    },
+    onTransition: ({ alert }) => incidents.onTransition(alert),
+    onScore: (stream, point) => incidents.onScore(stream, point),
+    onRecorded: (id, problems) => incidents.onRecorded(id, problems),
+    onAnalysisLost: (streams) => incidents.onAnalysisLost(streams),
     evidenceOf(id) {
       const incident = live.get(id);
       if (incident !== undefined) return liveEvidence(incident);
@@ -401,10 +250,9 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceK
     clearImmediate(begun);
     clearInterval(timer);
     ending.abort();
-    for (const { phase } of live.values()) if (phase.kind === "ending") clearTimeout(phase.timer);
     await maintaining;
     await finishing;
-    await Promise.all([...live.values()].map(({ writing }) => writing));
+    await incidents.close();
     await archive?.close();
   }
 

@@ -33,7 +33,7 @@ const HEAT_MAP_TIMEOUT_MS = 300_000;
 
 /** Begins anew each time; what an interrupted try left is removed. */
 export async function finishIncident(options: FinishOptions): Promise<{ readonly staging: string; readonly manifest: Manifest }> {
-  const { recording, alert, scores, now, version } = options;
+  const { recording, alert, now, version } = options;
   const staging = join(recording, FINISHED_FOLDER);
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { mode: 0o700 });

@@ -17,8 +17,8 @@ export interface Picture {
 
 /** Draws in white; what has no glyph is left blank. */
 export function drawText(picture: Picture, text: string, { x, y, scale }: { readonly x: number; readonly y: number; readonly scale: number }): void {
-  for (const [index, character] of [...text].entries()) {
-    const glyph = GLYPHS[character] ?? "";
+  for (let index = 0; index < text.length; index++) {
+    const glyph = GLYPHS[text.charAt(index)] ?? "";
     for (let row = 0; row < ROWS; row++) {
       const bits = Number(glyph[row] ?? "0");
       for (let column = 0; column < COLUMNS; column++) {

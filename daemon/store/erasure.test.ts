@@ -75,7 +75,7 @@ test("a stream's ended alerts are erased, but for those to keep and those still 
 
 test("alerts under legal hold outlive the store's own retention", async () => {
   const { store } = await freshStore();
-  const [held = "", old = ""] = ["3e3f0a1c-0001-4000-8000-aaaaaaaaaaaa", "3e3f0a1c-0002-4000-8000-aaaaaaaaaaaa"];
+  const [held, old] = ["3e3f0a1c-0001-4000-8000-aaaaaaaaaaaa", "3e3f0a1c-0002-4000-8000-aaaaaaaaaaaa"] as const;
   store.commit([held, old].map((id) => ({ kind: "resolved", alert: alert(id, "gate"), atMs: 3_000 })));
   expect(store.prune({ resolvedBeforeMs: 10_000, unfiredBeforeMs: 10_000, keep: [held], batch: 10 })).toBe(1);
   expect([store.alert(held)?.id, store.alert(old)]).toEqual([held, null]);
