@@ -8,7 +8,7 @@ import { type Archive, openArchive, type SealedIncident } from "./archive.ts";
 import { evidenceOf, liveEvidence } from "./evidence-view.ts";
 import { FINISHED_FOLDER, finishIncident } from "./finish.ts";
 import { isIncidentId, namesIn, RECORDING_FOLDER } from "./folders.ts";
-import { type IncidentFacts, readNote } from "./incident-note.ts";
+import { type FaceAlert, type IncidentFacts, readNote } from "./incident-note.ts";
 import { createLiveIncidents, type LiveIncident } from "./live-incidents.ts";
 import type { RemovalCause } from "./log-record.ts";
 import type { EvidenceProblem, Manifest } from "./manifest.ts";
@@ -26,7 +26,7 @@ export interface EvidenceOptions {
   readonly tell: (stream: string, command: RecordingCommand) => boolean;
   /** Of the last minutes, oldest first. */
   readonly scoresOf: (stream: string) => readonly ScorePoint[];
-  readonly factsOf: (alert: Alert) => IncidentFacts;
+  readonly factsOf: (alert: FaceAlert) => IncidentFacts;
   /** As the store has it; for incidents that an earlier run left. */
   readonly alertOf: (id: string) => Alert | null;
   readonly onEvent: (event: EvidenceEvent) => void;
@@ -166,7 +166,8 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceK
         await seal(id, staging, manifest);
         continue;
       }
-      await incidents.adopt(folder, note, options.alertOf(id) ?? note.alert);
+      const stored = options.alertOf(id);
+      await incidents.adopt(folder, note, stored?.rule === "manipulated-face" ? stored : note.alert);
     }
     work();
   }

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import type { Alert, ScorePoint } from "../protocol.ts";
 import { writeDurably } from "./durable-files.ts";
 
+/** Alerts about a face; no other kind has evidence. */
+export type FaceAlert = Extract<Alert, { readonly rule: "manipulated-face" }>;
+
 /** Facts of the moment at which it fired, for the report. */
 export interface IncidentFacts {
   /** The alert rule in force for the stream. */
@@ -15,7 +18,7 @@ export interface IncidentFacts {
 }
 
 export interface IncidentNote {
-  readonly alert: Alert;
+  readonly alert: FaceAlert;
   /** Wall clock. */
   readonly beganAt: number;
   /** Media clock of the score that fired. */

@@ -6,7 +6,7 @@ import type { Alert, ScorePoint } from "../protocol.ts";
 import { isDiskFullCode } from "./durable-files.ts";
 import type { EvidenceOptions } from "./evidence.ts";
 import { RECORDING_FOLDER } from "./folders.ts";
-import { appendScores, type IncidentNote, readScores, writeNote } from "./incident-note.ts";
+import { appendScores, type FaceAlert, type IncidentNote, readScores, writeNote } from "./incident-note.ts";
 import type { EvidenceProblem } from "./manifest.ts";
 import { createScoreLine, type ScoreLine } from "./score-line.ts";
 
@@ -20,7 +20,7 @@ type Phase =
   | { readonly kind: "stuck" };
 
 export interface LiveIncident {
-  alert: Alert;
+  alert: FaceAlert;
   readonly folder: string;
   readonly note: IncidentNote;
   readonly tracks: Set<number>;
@@ -47,7 +47,7 @@ export interface LiveIncidents {
   onRecorded(id: string, problems: readonly EvidenceProblem[]): void;
   onAnalysisLost(streams: readonly string[]): void;
   /** One that an earlier run recorded; it waits to be finished. */
-  adopt(folder: string, note: IncidentNote, alert: Alert): Promise<void>;
+  adopt(folder: string, note: IncidentNote, alert: FaceAlert): Promise<void>;
   problem(incident: LiveIncident, code: EvidenceProblem, cause: unknown): void;
   diskProblem(incident: LiveIncident, error: unknown): void;
   forget(id: string): void;
@@ -75,14 +75,14 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
   };
   const diskProblem = (incident: LiveIncident, error: unknown): void => problem(incident, isDiskFullCode(error) ? "disk-full" : "disk-failed", error);
 
-  function begin(alert: Alert): void {
+  function begin(alert: FaceAlert): void {
     if (closed) return;
     if (live.size >= MAX_LIVE) {
       onEvent({ kind: "skipped" });
       log.error({ alert: alert.id, live: live.size }, "too many incidents are being recorded; this one goes without evidence");
       return;
     }
-    const points = scoresOf(alert.stream).filter(({ track }) => track === alert.track);
+    const points = scoresOf(alert.stream).filter(({ track }) => tracksOf(alert).includes(track));
     const crossed = points.find(({ at }) => at >= alert.pendingAt - SAME_MOMENT_MS) ?? points.at(-1);
     const firedPtsMs = points.at(-1)?.ptsMs ?? 0;
     const fromPtsMs = (crossed?.ptsMs ?? firedPtsMs) - windowMs - limits.beforeMs;
@@ -91,7 +91,7 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
       alert,
       folder: join(root, RECORDING_FOLDER, alert.id),
       note,
-      tracks: new Set([alert.track]),
+      tracks: new Set(tracksOf(alert)),
       line: createScoreLine(),
       problems: new Set(),
       recorder: "starting",
@@ -166,7 +166,7 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
       const incident = live.get(alert.id);
       if (incident !== undefined && (incident.phase.kind === "recording" || incident.phase.kind === "ending")) {
         incident.alert = alert;
-        incident.tracks.add(alert.track);
+        for (const track of tracksOf(alert)) incident.tracks.add(track);
         if (alert.state === "resolved") end(incident);
         else if (alert.state === "firing") resume(incident);
       } else if (incident === undefined && alert.state === "firing" && !isSealed(alert.id)) begin(alert);
@@ -196,7 +196,7 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
     async adopt(folder, note, alert) {
       const line = createScoreLine();
       for (const point of await readScores(folder)) line.add(point);
-      const incident: LiveIncident = { alert, folder, note, tracks: new Set([alert.track]), line, problems: new Set(), recorder: "gone", phase: { kind: "waiting" }, writing: Promise.resolve() };
+      const incident: LiveIncident = { alert, folder, note, tracks: new Set(tracksOf(alert)), line, problems: new Set(), recorder: "gone", phase: { kind: "waiting" }, writing: Promise.resolve() };
       live.set(alert.id, incident);
       problem(incident, "daemon-restarted", "an earlier run left it unfinished");
     },
@@ -209,4 +209,9 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
       await Promise.all([...live.values()].map(({ writing }) => writing));
     },
   };
+}
+
+/** All tracks of its face, where an alert names more than one. */
+function tracksOf(alert: FaceAlert): readonly number[] {
+  return "tracks" in alert && Array.isArray(alert.tracks) ? (alert.tracks as readonly number[]) : [alert.track];
 }
