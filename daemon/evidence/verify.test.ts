@@ -84,7 +84,7 @@ describe("files", () => {
 
   test("a manifest rewritten to fit a changed file does not fit its record", async () => {
     const path = join(first().folder.path, "manifest.json");
-    await writeFile(path, (await readFile(path, "utf8")).replace(/"complete":true/, '"complete":false'));
+    await writeFile(path, (await readFile(path, "utf8")).replace(/"complete": true/, '"complete": false'));
     expect(await findings()).toEqual([expect.objectContaining({ fault: "changed", where: inFirst("manifest.json"), message: expect.stringContaining("record 1") as string })]);
   });
 });

@@ -56,7 +56,7 @@ export async function stage(root: string, { stream = "studio", firedAt = Date.no
     clips: [],
     files: Object.entries(files).map(([name, { kind, content }]) => ({ name, kind, mediaType: "text/plain", description: "", bytes: Buffer.byteLength(content), sha256: sha256Of(content) })),
   };
-  await writeDurably(join(staging, MANIFEST_FILE), JSON.stringify(manifest));
+  await writeDurably(join(staging, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
   return { staging, manifest };
 }
 
