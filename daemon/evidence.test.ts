@@ -10,8 +10,9 @@ import { type DaemonProcess, faceVideo, publish, type Publisher, runCli, startDa
 
 const run = promisify(execFile);
 const KEY = "forged-key-1";
-const settings = { streams: [{ name: "demo-forged", key: KEY }], rtmp: { port: 0, graceMs: 500 }, alerts: { dwellMs: 0 }, evidence: { beforeMs: 1_000, afterMs: 1_000, minFreeBytes: 0 } };
+const settings = { streams: [{ name: "demo-forged", key: KEY }], rtmp: { port: 0, graceMs: 500 }, alerts: { dwellMs: 0, minFrames: 40 }, evidence: { beforeMs: 1_000, afterMs: 1_000, minFreeBytes: 0 } };
 
+let first: DaemonProcess;
 let daemon: DaemonProcess;
 let publisher: Publisher;
 let alert: Alert;
@@ -43,13 +44,14 @@ async function sealed(id: string): Promise<Evidence> {
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), "truecast-evidence-e2e-"));
-  daemon = await startDaemonProcess(settings);
+  first = await startDaemonProcess(settings);
+  daemon = first;
   publisher = publish(await faceVideo(), `${daemon.rtmpUrl}/${KEY}`);
 }, 60_000);
 
 afterAll(async () => {
   await publisher.close();
-  await daemon[Symbol.asyncDispose]();
+  await first[Symbol.asyncDispose]();
   await rm(scratch, { recursive: true, force: true });
 });
 
@@ -121,4 +123,36 @@ test("the command line verifies it beside the running daemon, and so do openssl 
   expect([planted.code, planted.stdout]).toEqual([1, expect.stringContaining("planted.txt: is not in the manifest") as string]);
   await rm(join(folder, "planted.txt"));
   expect((await runCli(["evidence", "verify", scratch])).code).toBe(2);
+});
+
+test("held evidence stays; deleted evidence takes its alert along, and is nowhere in the data folder", { timeout: 60_000 }, async () => {
+  const url = `${daemon.httpUrl}/api/v1/alerts/${alert.id}`;
+  const hold = (held: boolean) => fetch(`${url}/evidence/hold`, { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify({ held }) });
+  expect(await (await hold(true)).json()).toMatchObject({ held: true });
+  expect((await fetch(`${url}/evidence?alert=true`, { method: "DELETE" })).status).toBe(409);
+  expect((await hold(false)).status).toBe(200);
+  expect((await fetch(`${url}/evidence?alert=true`, { method: "DELETE" })).status).toBe(204);
+  expect(await evidenceOf(alert.id)).toMatchObject({ state: "deleted", removal: { cause: "request" }, files: [] });
+  expect([(await fetch(url)).status, (await fetch(`${url}/evidence/clip.mp4`)).status]).toEqual([404, 404]);
+  // The UUID is left in the signed records of hold and deletion, and nowhere else; the stream's name is left nowhere.
+  const { stdout } = await run("grep", ["-r", "-l", "-a", "-F", alert.id, daemon.dataDir]);
+  expect(stdout.trim().split("\n")).toEqual([join(daemon.dataDir, "evidence/log.jsonl")]);
+  await expect(run("grep", ["-r", "-l", "-a", "-F", "demo-forged", daemon.dataDir])).rejects.toMatchObject({ code: 1 });
+  expect(await (await fetch(`${daemon.httpUrl}/metrics`)).text()).toMatch(/truecast_evidence_removals_total\{cause="request"\} 1/);
+  expect((await runCli(["evidence", "verify", join(daemon.dataDir, "evidence")])).code).toBe(0);
+});
+
+test("kill -9 in the middle of an incident loses neither its clip nor its scores", { timeout: 120_000 }, async () => {
+  publisher = publish(await faceVideo(), `${daemon.rtmpUrl}/${KEY}`);
+  const interrupted = await firing();
+  await vi.waitFor(async () => expect((await readdir(join(daemon.dataDir, "evidence/recording", interrupted.id))).filter((name) => /^(part-0\.flv|incident\.json|scores\.jsonl)$/.test(name))).toHaveLength(3), { timeout: 10_000 });
+  await daemon.stop("SIGKILL");
+  await publisher.close();
+  const { dataDir } = daemon;
+  await using next = await startDaemonProcess({ ...settings, dataDir });
+  daemon = next;
+  const evidence = await sealed(interrupted.id);
+  expect(evidence).toMatchObject({ state: "incomplete", problems: [{ code: "daemon-restarted" }] });
+  expect(evidence.files.map(({ name }) => name)).toEqual(expect.arrayContaining(["clip.mp4", "crops.jpg", "scores.json", "report.json"]));
+  expect((await runCli(["evidence", "verify", join(dataDir, "evidence")])).code).toBe(0);
 });

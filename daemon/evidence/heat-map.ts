@@ -60,7 +60,8 @@ export function patchOf({ row, column, cells, sizePx }: { readonly row: number; 
 }
 
 function coveredCrop(crop: Uint8Array, { x, y, width, height }: Patch, { sizePx, colour: [red, green, blue] }: { readonly sizePx: number; readonly colour: Colour }): Uint8Array {
-  const covered = crop.slice();
+  // A copy in any case: a Buffer's own slice is none.
+  const covered = new Uint8Array(crop);
   for (let row = y; row < y + height; row++) {
     for (let column = x; column < x + width; column++) covered.set([red, green, blue], (row * sizePx + column) * 3);
   }
