@@ -32,6 +32,13 @@ test("without a file every key has its default", () => {
   expect(token).toBeNull();
 });
 
+test("a certificate and its key go together, relative to the configuration file", () => {
+  const file = yaml("rtmps: { port: 4430, certFile: tls/live.pem, keyFile: /etc/live.key }");
+  expect(loadConfig({ file }).rtmps).toEqual({ port: 4430, certFile: join(folder, "tls/live.pem"), keyFile: "/etc/live.key" });
+  expect(loadConfig({}).rtmps).toBeNull();
+  expect(problemsOf("rtmps: { certFile: live.pem }")).toEqual(["`rtmps.keyFile` is missing: a certificate and its key go together"]);
+});
+
 test("the shipped default.yaml is the schema's defaults and nothing else", () => {
   const path = new URL("./default.yaml", import.meta.url);
   expect(readFileSync(path, "utf8")).toBe(renderDefaultYaml());

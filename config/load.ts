@@ -31,12 +31,21 @@ export interface ResolvedSource extends StreamConfig {
   readonly url: string;
 }
 
+/** Where RTMPS listens and with what; paths are absolute. */
+export interface ResolvedRtmps {
+  readonly port: number;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 export interface LoadedConfig {
   readonly config: Config;
   /** Those with a key. */
   readonly streams: readonly ResolvedStream[];
   /** Those with a URL. */
   readonly sources: readonly ResolvedSource[];
+  /** Null without a certificate. */
+  readonly rtmps: ResolvedRtmps | null;
   /** First line of http.tokenFile, or null. */
   readonly token: string | null;
 }
@@ -60,8 +69,15 @@ export function loadConfig({ file, environment = {} }: LoadOptions): LoadedConfi
   const base = file === undefined ? process.cwd() : dirname(resolve(file));
   const { streams, sources } = resolveStreams(config, base, problems);
   const token = config.http.tokenFile === null ? null : readSecret(config.http.tokenFile, { base, key: "http.tokenFile", problems });
+  const rtmps = resolveRtmps(config.rtmps, base, problems);
   if (problems.length > 0) throw new ConfigError(source, problems);
-  return { config, streams, sources, token: token ?? null };
+  return { config, streams, sources, rtmps, token: token ?? null };
+}
+
+function resolveRtmps({ port, certFile, keyFile }: Config["rtmps"], base: string, problems: string[]): ResolvedRtmps | null {
+  if (certFile !== null && keyFile !== null) return { port, certFile: resolve(base, certFile), keyFile: resolve(base, keyFile) };
+  if (certFile !== null || keyFile !== null) problems.push(`\`rtmps.${certFile === null ? "certFile" : "keyFile"}\` is missing: a certificate and its key go together`);
+  return null;
 }
 
 function readYaml(file: string): Record<string, unknown> {

@@ -20,6 +20,7 @@ const AlertOverrides = Type.Object(
     threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: "Score from which an alert becomes pending." })),
     dwellMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000, description: "Time above the threshold before it fires. Milliseconds." })),
     coolDownMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000, description: "After an alert ends, time in which the same face raises no second one. Milliseconds." })),
+    expectFace: Type.Optional(Type.Boolean({ description: "true: this stream should always show a face that can be judged; where it does not, `blindSpots` says when that is an alert." })),
   },
   { additionalProperties: false, description: "Overrides of `alerts` for this stream." },
 );
@@ -73,6 +74,11 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     stallMs: milliseconds(8_000, 1_000, 60_000, "A publisher, over RTMP or WHIP, that sends nothing for this long is reported, and ended when it goes on as long again."),
     graceMs: milliseconds(15_000, 0, 600_000, "How long a stream's path, tracks and windows wait for a publisher, over RTMP or WHIP, or a source that went away."),
   }),
+  rtmps: section("RTMP over TLS, on the address of RTMP and under its caps and times; opened once a certificate is configured.", {
+    port: port(1936, "TCP port; 0 picks a free one."),
+    certFile: nullable(Type.String({ minLength: 1 }), "Certificate in PEM, with those between it and a root behind it; relative to the configuration file. It is taken anew when the file changes; open connections keep theirs."),
+    keyFile: nullable(Type.String({ minLength: 1 }), "Its private key in PEM, without passphrase."),
+  }),
   whip: section("WebRTC ingest over WHIP (RFC 9725): from browsers, OBS 30 and later, GStreamer.", {
     enabled: Type.Boolean({ default: true, description: "false: neither port is opened." }),
     host: Type.String({ default: "127.0.0.1", pattern: "^[0-9A-Fa-f.:]{2,45}$", description: "Address to listen on, HTTP and media; a literal one." }),
@@ -84,6 +90,10 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
       description: "Where publishers reach udpPort, as address or address:port; needed behind NAT and in containers. Empty: the bound address, or all of the machine.",
     }),
     iceServers: Type.Array(IceServer, { default: [], maxItems: 8, description: "STUN and TURN servers that publishers are told to use. They need none unless their network blocks UDP." }),
+    codecs: nullable(
+      Type.Array(Type.Union([Type.Literal("h264"), Type.Literal("vp8"), Type.Literal("vp9"), Type.Literal("av1")]), { minItems: 1, maxItems: 4 }),
+      "Codecs that are taken, the preferred first, for example [h264, vp8]. null: all four, as the publisher prefers them.",
+    ),
     maxBitrateKbps: Type.Integer({ default: 4_000, minimum: 100, maximum: 50_000, description: "Video bit rate that publishers are asked not to exceed." }),
     maxSessions: Type.Integer({ default: 32, minimum: 1, maximum: 256, description: "WebRTC sessions at one time, connected or not." }),
   }),
@@ -129,7 +139,7 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     hysteresis: probability(0.05, "How far under the threshold the score must fall before an alert can end."),
     dwellMs: milliseconds(2_000, 0, 600_000, "Time above the threshold before an alert fires."),
     resolveMs: milliseconds(5_000, 0, 600_000, "Time below the threshold before a firing alert is resolved."),
-    coolDownMs: milliseconds(60_000, 0, 86_400_000, "After an alert ends, time in which the same face raises no second one."),
+    coolDownMs: milliseconds(60_000, 0, 86_400_000, "After an alert ends, time in which the same face raises no second one. A firing alert waits as long, but no longer than a minute, for a face that left."),
     minFrames: Type.Union([Type.Literal(40), Type.Literal(60), Type.Literal(80), Type.Literal(100)], { default: 100, description: "Frames that must stand behind a score before it counts for alerts." }),
   }),
   evidence: section("What is kept of an alert that fired: a clip, face crops, score line, heat map, signed; see docs/evidence.md.", {
@@ -144,6 +154,13 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     verdictsDays: Type.Integer({ default: 90, minimum: 1, maximum: 3_650, description: "Score lines, reports and heat-map figures older than this are removed." }),
     maxBytes: Type.Integer({ default: 10_737_418_240, minimum: 1_048_576, maximum: 1_125_899_906_842_624, description: "Past this size of all evidence the oldest is removed, but none under legal hold." }),
     minFreeBytes: Type.Integer({ default: 536_870_912, minimum: 0, maximum: 1_125_899_906_842_624, description: "With less free on the disk, no clip and no crops are recorded: the alert store needs the rest." }),
+  }),
+  blindSpots: section("When a stream that cannot be judged as it should is itself an alert.", {
+    expectFace: Type.Boolean({ default: false, description: "Whether a stream should always show a face that can be judged, where its own `alerts.expectFace` does not say. The next three keys are for such streams." }),
+    noFaceMs: milliseconds(300_000, 5_000, 86_400_000, "A live stream without such a face for this long raises `no-usable-face`."),
+    lowCoverageMs: milliseconds(300_000, 60_000, 86_400_000, "Span over which windows that held too few usable crops are counted."),
+    maxLowCoverage: probability(0.5, "Share of such windows from which `low-coverage` is raised."),
+    decoderRestarts: Type.Boolean({ default: true, description: "Raise `decoder-restarts`, on any stream, when its decoder ended so often that it has to wait before the next try." }),
   }),
   store: section("The alert store (SQLite).", {
     retentionDays: Type.Integer({ default: 90, minimum: 1, maximum: 3_650, description: "Resolved alerts older than this are removed." }),

@@ -73,12 +73,13 @@ function wasShown({ state, firingAt }: Alert): boolean {
 }
 
 /** What the store's query does, for alerts in memory. */
-function matcherOf({ stream, state, since, cursor }: AlertQuery): (alert: Alert) => boolean {
+function matcherOf({ stream, state, rule, since, cursor }: AlertQuery): (alert: Alert) => boolean {
   const after = cursor === undefined ? null : parseCursor(cursor);
   return (alert) =>
     wasShown(alert) &&
     (stream === undefined || alert.stream === stream) &&
     (state === undefined || alert.state === state) &&
+    (rule === undefined || alert.rule === rule) &&
     (since === undefined || alert.pendingAt >= since) &&
     (after === null || alert.pendingAt < after.pendingAt || (alert.pendingAt === after.pendingAt && alert.id < after.id));
 }

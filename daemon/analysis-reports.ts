@@ -1,6 +1,7 @@
 /** What follows from each report of an analysis process: the registry learns it, alerts judge it, metrics count it, clients hear it. */
+import { CROP_REFUSALS, type UnscoredReason } from "../pipelines/types.ts";
 import type { AlertEngine } from "./alerts/alert-engine.ts";
-import type { AnalysisReport } from "./analysis/messages.ts";
+import type { AnalysisReport, FaceReport } from "./analysis/messages.ts";
 import type { EvidenceKeeper } from "./evidence/evidence.ts";
 import type { LiveUpdate } from "./http/source.ts";
 import type { Metrics } from "./metrics/metrics.ts";
@@ -33,7 +34,10 @@ export function takeAnalysisReport(report: AnalysisReport, { component, registry
       registry.apply(report.stream, { kind: "decoder-recovering", reason: report.reason });
       return;
     case "decoder-failed":
-      if (report.reason.code === "decoder-storm") metrics.stream(report.stream).decoderStorm();
+      if (report.reason.code === "decoder-storm") {
+        metrics.stream(report.stream).decoderStorm();
+        alerts.decoderStorm(report.stream, report.restarts ?? 0);
+      }
       registry.apply(report.stream, { kind: "decoder-failed", reason: report.reason });
       return;
     case "score": {
@@ -52,7 +56,11 @@ export function takeAnalysisReport(report: AnalysisReport, { component, registry
     case "recorded":
       evidence?.onRecorded(report.incident, report.problems);
       return;
+    case "face":
+      alerts.look({ stream: report.stream, track: report.trackId, ptsMs: report.ptsMs, descriptor: report.descriptor });
+      return;
     case "view":
+      alerts.view(report.stream, report.faces.some(canBeJudged));
       registry.setView(report.stream, report);
       return;
     case "thumbnail":
@@ -67,4 +75,10 @@ export function takeAnalysisReport(report: AnalysisReport, { component, registry
         observe.streamStats(stats);
       }
   }
+}
+
+const UNUSABLE: readonly UnscoredReason[] = CROP_REFUSALS;
+
+function canBeJudged({ verdict }: FaceReport): boolean {
+  return verdict.kind !== "unscored" || !UNUSABLE.includes(verdict.reason);
 }

@@ -7,8 +7,9 @@ import type { Logger } from "pino";
 import type { LoadedConfig, ResolvedStream } from "../config/load.ts";
 import { readManifest } from "../models/manifest.ts";
 import { createAlertPages } from "./alert-pages.ts";
-import { alertRuleSettings } from "./alerts/alert-settings.ts";
+import { alertRuleSettings, blindSpotSettings } from "./alerts/alert-settings.ts";
 import { startAlertEngine } from "./alerts/alert-engine.ts";
+import { markOf } from "./alerts/told-event.ts";
 import { startAnalysisPool } from "./analysis/analysis-pool.ts";
 import { takeAnalysisReport } from "./analysis-reports.ts";
 import { evidenceLimits, startDaemonEvidence } from "./daemon-evidence.ts";
@@ -43,6 +44,8 @@ export interface Daemon {
   readonly httpUrl: string;
   /** Without the key. */
   readonly rtmpUrl: string;
+  /** The same over TLS; null without a certificate. */
+  readonly rtmpsUrl: string | null;
   /** Without the stream's name; null when it is switched off. */
   readonly whipUrl: string | null;
   readonly generated: { readonly streamKey: KeptSecret | null; readonly token: KeptSecret | null };
@@ -70,7 +73,7 @@ export async function startDaemon(loaded: LoadedConfig, { log, signal }: { reado
   }
 }
 
-async function startParts({ config, streams: configured, sources: configuredSources, token: configuredToken }: LoadedConfig, { log, signal, cleanUp }: { log: Logger; signal: AbortSignal | undefined; cleanUp: CleanUp }): Promise<Daemon> {
+async function startParts({ config, streams: configured, sources: configuredSources, rtmps, token: configuredToken }: LoadedConfig, { log, signal, cleanUp }: { log: Logger; signal: AbortSignal | undefined; cleanUp: CleanUp }): Promise<Daemon> {
   const startedAt = Date.now();
   const generatedKey = configured.length === 0 && configuredSources.length === 0 ? keptSecret(config.dataDir, "studio.key") : null;
   const streams: readonly ResolvedStream[] = generatedKey ? [{ name: "studio", key: generatedKey.secret }] : configured;
@@ -121,11 +124,15 @@ async function startParts({ config, streams: configured, sources: configuredSour
       onTransition(transition) {
         evidence?.onTransition(transition);
         // A stream that an earlier run left an alert open for may be gone from the configuration.
-        if (registry.lifeOf(transition.alert.stream)) metrics.stream(transition.alert.stream).alertTransition(transition.kind);
-        broadcast(() => ({ type: "alert", alert: transition.alert }));
+        if (registry.lifeOf(transition.alert.stream)) metrics.stream(transition.alert.stream).alertTransition(transition.alert.rule, transition.kind);
+        broadcast(() => ({ type: "alert", alert: transition.alert, event: transition.event }));
+        // A face with an open alert is worth one more look, to be known again by.
+        const track = transition.alert.rule === "manipulated-face" ? transition.alert.tracks.at(-1) : undefined;
+        if (track !== undefined && transition.alert.state === "firing" && transition.kind !== "worsened") analysis.look(transition.alert.stream, track);
         registry.setFiringAlerts(transition.alert.stream, alerts.firingAlerts(transition.alert.stream));
       },
-      onStored: (alert) => broadcast(() => ({ type: "alert", alert: alerts.latest(alert) })),
+      onStored: ({ alert, event }) => broadcast(() => ({ type: "alert", alert: alerts.latest(alert), event: event && markOf(event) })),
+      blindSpots: (stream) => blindSpotSettings(config, overrides.get(stream)),
       onSuppressed: (stream) => metrics.stream(stream).alertSuppressed(),
       log,
     }),
@@ -186,6 +193,8 @@ async function startParts({ config, streams: configured, sources: configuredSour
       init: () => ({
         inferenceSocketPath,
         model,
+        // Without alerts there is nothing to follow a face for.
+        describesFaces: model.trained || model.kind === "scripted",
         decode: config.decode,
         faces: config.faces,
         samplingDivisor: sampling.divisor,
@@ -199,7 +208,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
       onLost(lost) {
         evidence?.onAnalysisLost(lost);
         for (const stream of lost) {
-          alerts.endStream(stream, "analysis-restarted");
+          alerts.loseTracks(stream);
           registry.clearView(stream);
           registry.apply(stream, { kind: "decoder-recovering", reason: { code: "decoder-exited", message: "the analysis process ended and is started again" } });
         }
@@ -215,8 +224,8 @@ async function startParts({ config, streams: configured, sources: configuredSour
     }),
   );
 
-  published = cleanUp.use("ingest", await startPublishedStreams({ config, streams, registry, analysis, observe, components, signal, log }));
-  const { rtmpUrl, whipUrl } = published;
+  published = cleanUp.use("ingest", await startPublishedStreams({ config, streams, rtmps, registry, analysis, observe, components, signal, log }));
+  const { rtmpUrl, rtmpsUrl, whipUrl } = published;
 
   pulled = cleanUp.use(
     "pull",
@@ -228,6 +237,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
       version,
       startedAt,
       rtmpUrl: published?.rtmpUrl ?? "",
+      rtmpsUrl: published?.rtmpsUrl ?? null,
       whipUrl: published?.whipUrl ?? null,
       components: components.all(),
       samplingFps: sampling.samplingFps,
@@ -263,6 +273,8 @@ async function startParts({ config, streams: configured, sources: configuredSour
         removeSource: pulled.remove,
         ...createAlertPages({ engine: alerts, store, log }),
         ...createEvidencePages({ evidence, store }),
+        events: (query) => store.eventPage(query),
+        newestEvent: () => store.newestSeq(),
         metrics: () => metrics.exposition(),
         readiness() {
           const reasons = components.notReady();
@@ -282,25 +294,26 @@ async function startParts({ config, streams: configured, sources: configuredSour
   let publishingBefore = 0;
   const ticking = setInterval(() => {
     registry.tick();
+    const streamsNow = registry.streams();
+    alerts.tick(streamsNow.map(({ name, state }) => ({ name, live: state === "live" })));
     if (registry.publishing !== publishingBefore) {
       publishingBefore = registry.publishing;
       broadcast(() => ({ type: "system", system: system() }));
     }
     const storeState = alerts.unstored > 0 ? "down" : "ready";
     if (components.stateOf("store") !== storeState) components.set("store", { state: storeState, message: storeState === "down" ? "alerts go out but cannot be committed" : null });
-    observe.streams(registry.streams());
-    const open = alerts.openAlerts();
-    const firing = open.filter(({ state }) => state === "firing").length;
-    metrics.alertsOpen({ firing, pending: open.length - firing });
+    observe.streams(streamsNow);
+    metrics.alertsOpen(alerts.openAlerts());
     metrics.alertsUnstored(alerts.unstored);
     if (evidence) metrics.evidence(evidence.stats());
   }, 1_000);
   cleanUp.defer("clock", async () => clearInterval(ticking));
 
-  log.info({ httpUrl: http.url, rtmpUrl, whipUrl, model: model.name, trained: model.trained, provider: inference.provider, streams: registry.names }, "truecast runs");
+  log.info({ httpUrl: http.url, rtmpUrl, rtmpsUrl, whipUrl, model: model.name, trained: model.trained, provider: inference.provider, streams: registry.names }, "truecast runs");
   return {
     httpUrl: http.url,
     rtmpUrl,
+    rtmpsUrl,
     whipUrl,
     generated: { streamKey: generatedKey, token: generatedToken },
     tokenInUse: token !== null,

@@ -24,6 +24,7 @@ export interface IngestServiceOptions extends IngestOptions {
 
 export interface IngestService extends AsyncDisposable {
   readonly port: number;
+  readonly rtmpsPort: number | null;
   readonly whip: IngestInfo["whip"];
   /** Sends the stream's present publisher to its analysis process, anew after either of them was restarted. */
   route(stream: string): void;
@@ -37,6 +38,7 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
   const { log, onStream } = options;
   const routes = createSessionRoutes({ ...options, send: (command) => void child?.send(command) });
   let port = options.port ?? 0;
+  let rtmpsPort: number | null = null;
   let whip: IngestInfo["whip"] = null;
 
   // A publisher may be there before the start is through: until then its route waits.
@@ -49,6 +51,7 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
       host: options.host ?? "127.0.0.1",
       port,
       app: options.app ?? "live",
+      rtmps: options.rtmps ? { ...options.rtmps, port: rtmpsPort ?? options.rtmps.port } : null,
       whip: options.whip ? { ...options.whip, ...whip } : null,
       streams: options.streams.map(({ name, key }) => ({ name, key })),
       limits: options.limits ?? {},
@@ -56,7 +59,7 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
     onMessage: take,
     onState(state) {
       if (state.kind === "ready") {
-        ({ port, whip } = state.info);
+        ({ port, rtmpsPort, whip } = state.info);
         // RTMP publishers come back while WHIP is still being loaded; their routes were not sent.
         routes.routeAll();
       }
@@ -103,6 +106,15 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
       case "keys-refused":
         log.error({ code: message.code }, message.message);
         return;
+      case "certificate-loaded": {
+        const entry = { names: message.names, validUntil: new Date(message.validUntil).toISOString() };
+        if (message.validUntil < Date.now()) log.warn(entry, "the RTMPS certificate has expired: publishers will refuse it");
+        else log.info(entry, "RTMPS certificate loaded");
+        return;
+      }
+      case "certificate-refused":
+        log.error({ code: message.code }, `the RTMPS certificate stays the one before: ${message.message}`);
+        return;
       case "crashed":
         log.error({ component: "ingest" }, `the ingest process met a defect: ${message.message}`);
         return;
@@ -116,6 +128,9 @@ export async function startIngest(options: IngestServiceOptions): Promise<Ingest
   return {
     get port() {
       return port;
+    },
+    get rtmpsPort() {
+      return rtmpsPort;
     },
     get whip() {
       return whip;

@@ -64,8 +64,8 @@ export const SourceKind = Type.Union(
 );
 export type SourceKind = Static<typeof SourceKind>;
 
-/** How a stream's video comes in: sent by a publisher over RTMP or WHIP, or pulled from a source. */
-export const PublisherProtocol = Type.Union([SourceKind, Type.Literal("whip")], { $id: "PublisherProtocol" });
+/** How a stream's video comes in: sent by a publisher over RTMP, RTMPS or WHIP, or pulled from a source. */
+export const PublisherProtocol = Type.Union([SourceKind, Type.Literal("rtmps"), Type.Literal("whip")], { $id: "PublisherProtocol" });
 export type PublisherProtocol = Static<typeof PublisherProtocol>;
 
 export const SOURCE_STATES = ["connecting", "connected", "backing-off", "ended", "down"] as const;
@@ -157,33 +157,76 @@ export type StreamDetail = Static<typeof StreamDetail>;
 export const AlertState = Type.Union([Type.Literal("pending"), Type.Literal("firing"), Type.Literal("resolved")], { $id: "AlertState" });
 export type AlertState = Static<typeof AlertState>;
 
-export const Alert = Type.Object(
+export const BLIND_SPOT_RULES = ["no-usable-face", "low-coverage", "decoder-restarts"] as const;
+export const BlindSpotRule = Type.Union(
+  [
+    Type.Literal("no-usable-face", { description: "A stream that should show a face has shown none that can be judged; measured in seconds." }),
+    Type.Literal("low-coverage", { description: "Too many windows held too few usable crops to count; measured as their share." }),
+    Type.Literal("decoder-restarts", { description: "The decoder ended so often that it has to wait before the next try; measured in restarts." }),
+  ],
+  { $id: "BlindSpotRule" },
+);
+export type BlindSpotRule = Static<typeof BlindSpotRule>;
+
+export const AlertRule = Type.Union([Type.Literal("manipulated-face"), ...BlindSpotRule.anyOf], { $id: "AlertRule" });
+export type AlertRule = Static<typeof AlertRule>;
+export const ALERT_RULES = ["manipulated-face", ...BLIND_SPOT_RULES] as const;
+
+export const AlertResolution = Type.Union(
+  [
+    Type.Literal("score-fell"),
+    Type.Literal("track-ended", { description: "The face left the picture and did not come back in time." }),
+    Type.Literal("stream-ended"),
+    Type.Literal("analysis-restarted", { description: "The process that followed the face ended, and the face was not known again in time." }),
+    Type.Literal("daemon-restarted"),
+    Type.Literal("cleared", { description: "What a blind-spot alert told of is over." }),
+  ],
+  { $id: "AlertResolution" },
+);
+export type AlertResolution = Static<typeof AlertResolution>;
+
+/** What every alert has, whatever its rule. */
+const AlertLife = {
+  id: Type.String({ format: "uuid", description: "The incident's: it stays the same for its whole life." }),
+  stream: Type.String(),
+  state: AlertState,
+  resolution: Nullable(AlertResolution),
+  pendingAt: Timestamp("When the score first crossed the threshold, or the blind spot began."),
+  firingAt: Nullable(Timestamp("When it first fired.")),
+  resolvedAt: Nullable(Timestamp("When it ended.")),
+  unstored: Type.Optional(Type.Literal(true, { description: "Present while the alert store could not commit this state: it may be gone after a restart." })),
+} as const;
+
+/** One face, and one stretch of manipulation of it. */
+export const FaceAlert = Type.Object(
   {
-    id: Type.String({ format: "uuid" }),
-    stream: Type.String(),
-    track: Type.Integer({ minimum: 1 }),
+    ...AlertLife,
     rule: Type.Literal("manipulated-face"),
-    state: AlertState,
-    resolution: Nullable(
-      Type.Union([
-        Type.Literal("score-fell"),
-        Type.Literal("track-ended"),
-        Type.Literal("stream-ended"),
-        Type.Literal("analysis-restarted", { description: "The process that followed the face ended; the face may still be in the picture, as a new track." }),
-        Type.Literal("daemon-restarted"),
-      ]),
-    ),
-    pendingAt: Timestamp("When the score first crossed the threshold."),
-    firingAt: Nullable(Timestamp("When the dwell time was over.")),
-    resolvedAt: Nullable(Timestamp("When it ended.")),
+    track: Type.Integer({ minimum: 1, description: "The first of `tracks`." }),
+    tracks: Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1, description: "Every track of this face, in the order in which they joined." }),
     score: Probability("Latest score."),
     peakScore: Probability("Highest score so far."),
     threshold: Probability("Threshold in force."),
     model: Type.Object({ name: Type.String(), sha256: Type.String(), scripted: Type.Boolean({ description: "True: raised by the scripted stand-in, not by a detector." }) }),
-    unstored: Type.Optional(Type.Literal(true, { description: "Present while the alert store could not commit this state: it may be gone after a restart." })),
   },
-  { $id: "Alert" },
+  { $id: "FaceAlert" },
 );
+export type FaceAlert = Static<typeof FaceAlert>;
+
+/** The stream cannot be judged as it should; says nothing of any face. */
+export const BlindSpotAlert = Type.Object(
+  {
+    ...AlertLife,
+    rule: BlindSpotRule,
+    measured: Type.Number({ minimum: 0, description: "Latest value of what the rule measures, in the rule's unit." }),
+    limit: Type.Number({ minimum: 0, description: "Limit in force, in the same unit." }),
+  },
+  { $id: "BlindSpotAlert" },
+);
+export type BlindSpotAlert = Static<typeof BlindSpotAlert>;
+
+/** `rule` tells which of the two it is. */
+export const Alert = Type.Union([FaceAlert, BlindSpotAlert], { $id: "Alert" });
 export type Alert = Static<typeof Alert>;
 
 /** What is kept of an incident besides its alert; docs/evidence.md says what each file shows and does not. */
@@ -238,6 +281,60 @@ export const EvidenceRemoval = Type.Object(
 );
 export type EvidenceRemoval = Static<typeof EvidenceRemoval>;
 
+export const ALERT_EVENT_KINDS = ["new", "update", "end"] as const;
+export const AlertEventKind = Type.Union(
+  [
+    Type.Literal("new", { description: "The alert fires." }),
+    Type.Literal("update", { description: "It got worse, a further track of the face joined it, or it fires again within its cool-down." }),
+    Type.Literal("end", { description: "It is resolved." }),
+  ],
+  { $id: "AlertEventKind" },
+);
+export type AlertEventKind = Static<typeof AlertEventKind>;
+
+const alertEventMark = {
+  id: Type.String({ format: "uuid", description: "The same on every delivery of this event, over every channel." }),
+  kind: AlertEventKind,
+  at: Timestamp("When it happened."),
+};
+
+/** One thing that people are told of an alert; kept in the store, and delivered at least once. */
+export const AlertEvent = Type.Object(
+  {
+    seq: Type.Integer({ minimum: 1, description: "Rises by one with each event, across restarts of the daemon." }),
+    ...alertEventMark,
+    alert: Alert,
+  },
+  { $id: "AlertEvent" },
+);
+export type AlertEvent = Static<typeof AlertEvent>;
+
+/** An event beside its alert; `seq` is null while the store could not commit it. */
+export const AlertEventMark = Type.Object({ seq: Nullable(Type.Integer({ minimum: 1 })), ...alertEventMark }, { $id: "AlertEventMark" });
+export type AlertEventMark = Static<typeof AlertEventMark>;
+
+/** Query of `GET /api/v1/events`. */
+export const AlertEventQuery = Type.Object(
+  {
+    after: Type.Optional(Type.Integer({ minimum: 0, default: 0, description: "Only events after this number; 0 for all that are kept." })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 100, description: "Events in one page." })),
+  },
+  { additionalProperties: false },
+);
+/** As handlers get it, with the defaults filled in. */
+export type AlertEventQuery = Required<Static<typeof AlertEventQuery>>;
+
+export const AlertEventPage = Type.Object(
+  {
+    events: Type.Array(AlertEvent, { description: "Oldest first." }),
+    gap: Type.Boolean({ description: "True: events between `after` and the first one here are no longer kept, or `after` was never given out by this store." }),
+    oldest: Type.Integer({ minimum: 1, description: "From this number on every event is kept, but for those of alerts that were deleted." }),
+    newest: Type.Integer({ minimum: 0, description: "Number of the newest event; 0 before the first." }),
+  },
+  { $id: "AlertEventPage" },
+);
+export type AlertEventPage = Static<typeof AlertEventPage>;
+
 export const StreamList = Type.Object({ streams: Type.Array(Stream) }, { $id: "StreamList" });
 export type StreamList = Static<typeof StreamList>;
 
@@ -246,7 +343,8 @@ export const AlertQuery = Type.Object(
   {
     stream: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: "Only alerts of this stream." })),
     state: Type.Optional(AlertState),
-    since: Type.Optional(Timestamp("Only alerts whose score first crossed the threshold at or after this time.")),
+    rule: Type.Optional(AlertRule),
+    since: Type.Optional(Timestamp("Only alerts that became pending at or after this time.")),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 100, description: "Alerts in one page." })),
     cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: "`nextCursor` of the page before; opaque." })),
   },
@@ -286,6 +384,7 @@ export const SystemStatus = Type.Object(
     version: Type.String(),
     startedAt: Timestamp("Start of the daemon."),
     rtmpUrl: Type.String({ description: "Where publishers connect over RTMP, without key." }),
+    rtmpsUrl: Nullable(Type.String({ description: "The same over TLS, under a name that the certificate bears. Null: no certificate is configured." })),
     whipUrl: Nullable(Type.String({ description: "Where publishers connect over WHIP; the stream's name follows. Null: switched off." })),
     components: Type.Record(
       Type.String(),
@@ -320,7 +419,8 @@ export const SLOW_CLIENT_CLOSE_CODE = 1013;
 
 /**
  * Server to client. `seq` rises by one with each numbered message of a run; `run` names the daemon's run.
- * A client reconnects with `?run=…&since=…`: it gets what it missed, or a new snapshot when that is no longer kept.
+ * A client reconnects with `?since=…`, the number of the last event it has seen: it gets the events it missed in `missed`
+ * messages, then a snapshot. With `?run=…&message=…` as well it gets just the messages it missed, if they are still kept.
  */
 export const ServerMessage = Type.Union(
   [
@@ -328,16 +428,27 @@ export const ServerMessage = Type.Union(
       type: Type.Literal("snapshot"),
       run: Type.String(),
       seq: Type.Integer({ minimum: 0 }),
+      eventSeq: Type.Integer({ minimum: 0, description: "Number of the newest event that the store holds." }),
       system: SystemStatus,
       model: ModelCard,
       streams: Type.Array(Stream),
       alerts: Type.Array(Alert, { description: "Every open alert, and the newest ended ones up to 100 in all; newest first." }),
     }),
     Type.Object({ type: Type.Literal("resumed"), run: Type.String(), seq: Type.Integer() }),
+    Type.Object({
+      type: Type.Literal("missed"),
+      ...AlertEventPage.properties,
+      last: Type.Boolean({ description: "True on the last of them: the snapshot, or what resumes, comes next." }),
+    }),
     Type.Object({ type: Type.Literal("stream"), seq: Type.Integer(), stream: Stream }),
     Type.Object({ type: Type.Literal("stream-removed"), seq: Type.Integer(), name: Type.String() }),
     Type.Object({ type: Type.Literal("score"), seq: Type.Integer(), stream: Type.String(), point: ScorePoint }),
-    Type.Object({ type: Type.Literal("alert"), seq: Type.Integer(), alert: Alert }),
+    Type.Object({
+      type: Type.Literal("alert"),
+      seq: Type.Integer(),
+      alert: Alert,
+      event: Nullable(AlertEventMark),
+    }),
     Type.Object({ type: Type.Literal("model"), seq: Type.Integer(), model: ModelCard }),
     Type.Object({ type: Type.Literal("system"), seq: Type.Integer(), system: SystemStatus }),
   ],

@@ -1,6 +1,6 @@
 /** Published streams in the daemon: the ingest process wired to registry, analysis and metrics, and where publishers find it. */
 import type { Logger } from "pino";
-import type { ResolvedStream } from "../config/load.ts";
+import type { ResolvedRtmps, ResolvedStream } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { AnalysisPool } from "./analysis/analysis-pool.ts";
 import { type Components, componentState } from "./components.ts";
@@ -12,6 +12,7 @@ import type { StreamRegistry } from "./streams/stream-registry.ts";
 export interface PublishedStreamsOptions {
   readonly config: Config;
   readonly streams: readonly ResolvedStream[];
+  readonly rtmps: ResolvedRtmps | null;
   readonly registry: StreamRegistry;
   readonly analysis: AnalysisPool;
   readonly observe: Observer;
@@ -24,6 +25,8 @@ export interface PublishedStreamsOptions {
 export interface PublishedStreams extends AsyncDisposable {
   /** Without the key. */
   readonly rtmpUrl: string;
+  /** The same over TLS; null without a certificate. */
+  readonly rtmpsUrl: string | null;
   /** Without the stream's name; null when it is switched off. */
   readonly whipUrl: string | null;
   /** Sends the stream's present publisher to its analysis process anew. */
@@ -34,7 +37,7 @@ export interface PublishedStreams extends AsyncDisposable {
 const RTMP_APP = "live";
 
 /** @throws TruecastError port-in-use, config-invalid; the signal's reason */
-export async function startPublishedStreams({ config, streams, registry, analysis, observe, components, signal, log }: PublishedStreamsOptions): Promise<PublishedStreams> {
+export async function startPublishedStreams({ config, streams, rtmps, registry, analysis, observe, components, signal, log }: PublishedStreamsOptions): Promise<PublishedStreams> {
   const { rtmp, whip } = config;
   const { maxStreams } = config.analysis;
   // A publisher may be there before the start is through.
@@ -42,6 +45,7 @@ export async function startPublishedStreams({ config, streams, registry, analysi
   const started = await startIngest({
     host: rtmp.host,
     port: rtmp.port,
+    rtmps,
     app: RTMP_APP,
     whip: whip.enabled ? whip : null,
     streams,
@@ -65,6 +69,7 @@ export async function startPublishedStreams({ config, streams, registry, analysi
   ingest = started;
   return {
     rtmpUrl: `rtmp://${bracketed(rtmp.host)}:${started.port}/${RTMP_APP}`,
+    rtmpsUrl: started.rtmpsPort === null ? null : `rtmps://${bracketed(rtmp.host)}:${started.rtmpsPort}/${RTMP_APP}`,
     whipUrl: started.whip && `http://${bracketed(whip.host)}:${started.whip.port}/whip`,
     route: (stream) => started.route(stream),
     close: () => started.close(),

@@ -68,6 +68,7 @@ export function startPulledStreams({ config, sources, registry, alerts, analysis
   /** Ends a stream with everything that hangs on its name. */
   function end(name: string): void {
     alerts.endStream(name);
+    alerts.forgetStream(name);
     analysis.forget(name);
     registry.remove(name);
     metrics.removeStream(name);

@@ -1,10 +1,11 @@
 /** The built dashboard in real Chromium, under the daemon's policy, through every state; leaves screenshots in a temporary folder. */
+import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { Source, Stream } from "../daemon/protocol.ts";
+import type { BlindSpotAlert, Source, Stream } from "../daemon/protocol.ts";
 import { type DashboardBrowser, startDashboardBrowser } from "./testing/browser.ts";
 import { alert, idleStream, liveStream, modelCard, scored, scoreLine, type ShotName, snapshot, system, tracksOf, unscored } from "./testing/scenario.ts";
 
@@ -262,8 +263,8 @@ describe("alerts", () => {
     const { page, daemon } = visit;
     await page.getByRole("link", { name: "No alerts firing" }).waitFor();
     const pending = alert("studio-a", { track: 3, state: "pending", firingAt: null });
-    daemon.push({ type: "alert", alert: pending });
-    daemon.push({ type: "alert", alert: { ...pending, state: "firing", firingAt: Date.now() } });
+    daemon.push({ type: "alert", alert: pending, event: null });
+    daemon.push({ type: "alert", alert: { ...pending, state: "firing", firingAt: Date.now() }, event: null });
     await page.getByRole("alert").getByText("Alert firing: stream studio-a, face 3, score 93%.").waitFor();
     await page.getByRole("navigation", { name: "Firing alerts" }).getByRole("link", { name: /studio-a/ }).waitFor();
     expect(await page.title()).toBe("(1 firing) studio-b · Truecast");
@@ -272,9 +273,35 @@ describe("alerts", () => {
     await page.setViewportSize(PHONE);
     await expectNoSidewaysScroll(page);
     await shoot(page, "alerts-390-dark");
-    daemon.push({ type: "alert", alert: { ...pending, state: "resolved", firingAt: Date.now() - 9000, resolvedAt: Date.now(), resolution: "track-ended" } });
+    daemon.push({ type: "alert", alert: { ...pending, state: "resolved", firingAt: Date.now() - 9000, resolvedAt: Date.now(), resolution: "track-ended" }, event: null });
     await page.getByText("The face left the picture").waitFor();
     expect(await page.getByRole("navigation", { name: "Firing alerts" }).count()).toBe(0);
+    expect(visit.faults).toEqual([]);
+  });
+});
+
+describe("blind spots and what was missed", () => {
+  it("are told in words of their own, and an alert that came and went without a connection does not pass unseen", async () => {
+    await using visit = await browser.visit({ snapshot: snapshot({ streams: [liveStream("studio-a", { thumbnailPtsMs: null })] }), hash: "#/alerts" });
+    const { page, daemon } = visit;
+    const life = { stream: "studio-a", state: "firing", resolution: null, pendingAt: Date.now() - 312_000, firingAt: Date.now() - 12_000, resolvedAt: null } as const;
+    const blind: BlindSpotAlert = { ...life, id: randomUUID(), rule: "no-usable-face", measured: 312, limit: 300 };
+    daemon.push({ type: "alert", alert: blind, event: { seq: 1, id: randomUUID(), kind: "new", at: Date.now() } });
+    await page.getByText("No face that can be judged for 5:12 min").waitFor();
+    await page.getByRole("navigation", { name: "Firing alerts" }).getByText("no usable face").waitFor();
+    const passed = alert("studio-a", { track: 7, tracks: [7, 9], state: "resolved", resolution: "track-ended", resolvedAt: Date.now() });
+    daemon.setEvents([
+      { seq: 2, id: randomUUID(), kind: "new", at: Date.now(), alert: { ...passed, state: "firing", resolution: null, resolvedAt: null } },
+      { seq: 3, id: randomUUID(), kind: "end", at: Date.now(), alert: passed },
+    ]);
+    daemon.restart(snapshot({ streams: [liveStream("studio-a", { thumbnailPtsMs: null })], alerts: [blind], eventSeq: 3 }));
+    await page.getByText("1 alert fired while the connection was lost").waitFor();
+    await page.getByText("face #7, now #9").waitFor();
+    await page.setViewportSize(PHONE);
+    await expectNoSidewaysScroll(page);
+    await shoot(page, "blind-spot-390-dark");
+    await page.getByRole("button", { name: "Dismiss" }).click();
+    expect(await page.getByText("while the connection was lost").count()).toBe(0);
     expect(visit.faults).toEqual([]);
   });
 });
@@ -288,7 +315,7 @@ describe("a hidden tab", () => {
       Object.defineProperty(document, "hidden", { get: () => true });
       document.dispatchEvent(new Event("visibilitychange"));
     });
-    daemon.push({ type: "alert", alert: alert("studio-a") });
+    daemon.push({ type: "alert", alert: alert("studio-a"), event: null });
     await vi.waitFor(async () => expect(await page.title()).toBe("(1 firing) Truecast"), { timeout: 5000 });
   });
 });

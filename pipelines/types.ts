@@ -41,7 +41,8 @@ export interface FaceDetector extends AsyncDisposable {
 }
 
 /** Why a face yields no crop in a frame. */
-export type CropRefusal = "face-too-small" | "face-too-blurred" | "face-cut-off";
+export const CROP_REFUSALS = ["face-too-small", "face-too-blurred", "face-cut-off"] as const;
+export type CropRefusal = (typeof CROP_REFUSALS)[number];
 
 /** One face as followed through one frame. */
 export interface TrackedFace {

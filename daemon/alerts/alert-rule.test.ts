@@ -4,7 +4,7 @@ import { HorizonSchedule } from "../../pipelines/horizon/schedule.ts";
 import { type HorizonFrames, SLOT_MS } from "../../pipelines/types.ts";
 import { createTrackVerdict } from "../../pipelines/verdict/track-verdict.ts";
 import { type AlertRuleInput, type AlertRuleSettings, type AlertRuleState, type AlertTransition, INACTIVE, stepAlertRule } from "./alert-rule.ts";
-import { alertRuleSettings } from "./alert-settings.ts";
+import { alertRuleSettings, blindSpotSettings } from "./alert-settings.ts";
 
 const settings: AlertRuleSettings = { enabled: true, threshold: 0.8, hysteresis: 0.05, dwellMs: 2_000, resolveMs: 5_000, coolDownMs: 60_000, minFrames: 100, minCoverage: 0.5 };
 /** Wall time of PTS 0. */
@@ -20,6 +20,7 @@ function track(rule: Partial<AlertRuleSettings> = {}) {
       id: `alert-${++opened}`,
       stream: "studio",
       track: 1,
+      tracks: [1],
       model: { name: "edge", sha256: "00", scripted: false },
     }));
     state = step.state;
@@ -53,7 +54,7 @@ describe("opening", () => {
         kind: "pending",
         atMs: EPOCH_MS,
         alert: {
-          id: "alert-1", stream: "studio", track: 1, rule: "manipulated-face", state: "pending", resolution: null, pendingAt: EPOCH_MS, firingAt: null, resolvedAt: null,
+          id: "alert-1", stream: "studio", track: 1, tracks: [1], rule: "manipulated-face", state: "pending", resolution: null, pendingAt: EPOCH_MS, firingAt: null, resolvedAt: null,
           score: 0.8, peakScore: 0.8, threshold: 0.8, model: { name: "edge", sha256: "00", scripted: false },
         },
       },
@@ -235,4 +236,50 @@ describe("settings", () => {
       enabled: false, threshold: 0.95, dwellMs: 0, coolDownMs: 60_000,
     });
   });
+});
+
+describe("a firing alert that gets worse", () => {
+  test("says so when its peak rose by a further step, and not again within half a minute", () => {
+    const it = track({ dwellMs: 0 });
+    it.score(0, 0.85);
+    expect(kinds(it.score(10, 0.95))).toEqual([]);
+    expect(kinds(it.score(29, 0.96))).toEqual([]);
+    expect(it.score(30, 0.9)).toMatchObject([{ kind: "worsened", alert: { state: "firing", peakScore: 0.96, score: 0.9 } }]);
+    expect(kinds(it.score(61, 0.97))).toEqual([]);
+    expect(kinds(it.score(62, 0.98))).toEqual(["worsened"]);
+  });
+
+  test("steps are counted from what was told last, to the decimal", () => {
+    const it = track({ dwellMs: 0 });
+    it.score(0, 0.8);
+    expect(kinds(it.score(40, 0.819))).toEqual([]);
+    expect(kinds(it.score(50, 0.82))).toEqual(["worsened"]);
+  });
+});
+
+test("a score that crosses the line 200 times in ten minutes is one alert, and two words", () => {
+  const it = track();
+  for (const atS of [0, 1, 2]) it.score(atS, 0.9);
+  for (let crossing = 1; crossing <= 200; crossing++) {
+    const atS = crossing * 3;
+    for (const [after, score] of [[0, 0.9], [1, 0.9], [2, 0.5]] as const) it.score(atS + after, score);
+  }
+  expect(kinds(it.all)).toEqual(["pending", "firing"]);
+});
+
+test("so is one that stays long enough on either side to end and fire again each time, as long as the cool-down holds", () => {
+  const it = track();
+  for (let atS = 0; atS < 600; atS++) it.score(atS, atS % 20 < 10 ? 0.9 : 0.3);
+  expect(new Set(it.all.map(({ alert }) => alert.id)).size).toBe(1);
+  expect(kinds(it.all).filter((kind) => kind === "firing")).toHaveLength(1);
+  expect(kinds(it.all).filter((kind) => kind === "re-firing").length).toBeGreaterThan(20);
+});
+
+test("a stream says for itself whether it should show a face, and whether it raises any alert", () => {
+  const defaults = { threshold: null, hysteresis: 0.05, dwellMs: 2_000, resolveMs: 5_000, coolDownMs: 60_000, minFrames: 100 } as const;
+  const config = { alerts: defaults, blindSpots: { expectFace: false, noFaceMs: 1, lowCoverageMs: 2, maxLowCoverage: 0.5, decoderRestarts: true } };
+  expect(blindSpotSettings(config, undefined)).toMatchObject({ enabled: true, expectFace: false, coolDownMs: 60_000 });
+  expect(blindSpotSettings(config, { expectFace: true, coolDownMs: 5 })).toMatchObject({ enabled: true, expectFace: true, coolDownMs: 5 });
+  expect(blindSpotSettings(config, { enabled: false }).enabled).toBe(false);
+  expect(alertRuleSettings(defaults, { expectFace: true }, 0.8)).not.toHaveProperty("expectFace");
 });

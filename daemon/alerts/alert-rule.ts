@@ -1,6 +1,6 @@
 /** The alert rule of one track: inactive → pending → firing → resolved, as a pure state machine on the media clock. */
 import { type HorizonFrames, type HorizonScore, SLOT_MS } from "../../pipelines/types.ts";
-import type { Alert } from "../protocol.ts";
+import type { Alert, AlertResolution, FaceAlert } from "../protocol.ts";
 
 /** Durations are on the media clock, so that a stalled or a fast-played stream is judged by what it showed. */
 export interface AlertRuleSettings {
@@ -22,42 +22,55 @@ export interface AlertRuleSettings {
 }
 
 /**
- * What happened to an alert. `dropped` is the end of a pending alert that never fired; it is kept as resolved without
- * `firingAt`. `re-firing` opens a resolved alert again, within the cool-down, under its old id.
+ * What happened to an alert. `worsened` and `joined` leave it firing: its peak rose by a further step, or another track of
+ * its face joined it. `dropped` is the end of a pending alert that never fired; it is kept as resolved without `firingAt`.
+ * `re-firing` opens a resolved alert again, within the cool-down, under its old id.
  */
-export const ALERT_TRANSITION_KINDS = ["pending", "firing", "re-firing", "resolved", "dropped"] as const;
+export const ALERT_TRANSITION_KINDS = ["pending", "firing", "worsened", "joined", "re-firing", "resolved", "dropped"] as const;
 export type AlertTransitionKind = (typeof ALERT_TRANSITION_KINDS)[number];
 
-export interface AlertTransition {
+export interface AlertTransition<A extends Alert = Alert> {
   readonly kind: AlertTransitionKind;
   /** The alert as it is after the transition. */
-  readonly alert: Alert;
+  readonly alert: A;
   /** Wall clock, milliseconds since the Unix epoch. */
   readonly atMs: number;
+}
+
+/** What people were last told of a firing alert's peak, and when on the media clock. */
+interface ToldPeak {
+  readonly score: number;
+  readonly ptsMs: number;
 }
 
 export type AlertRuleState =
   | { readonly kind: "inactive" }
   /** `aboveSincePtsMs` is null while the score is in the hysteresis just below the threshold. */
-  | { readonly kind: "pending"; readonly alert: Alert; readonly aboveSincePtsMs: number | null }
-  | { readonly kind: "firing"; readonly alert: Alert; readonly belowSincePtsMs: number | null }
+  | { readonly kind: "pending"; readonly alert: FaceAlert; readonly aboveSincePtsMs: number | null }
+  | { readonly kind: "firing"; readonly alert: FaceAlert; readonly belowSincePtsMs: number | null; readonly told: ToldPeak }
   /** Over, and not yet out of its cool-down when a new crossing began. */
-  | { readonly kind: "ended"; readonly alert: Alert; readonly endedPtsMs: number; readonly aboveSincePtsMs: number | null };
+  | { readonly kind: "ended"; readonly alert: FaceAlert; readonly endedPtsMs: number; readonly aboveSincePtsMs: number | null };
 
 export type AlertRuleInput =
   | { readonly kind: "score"; readonly ptsMs: number; readonly atMs: number; readonly score: HorizonScore }
-  | { readonly kind: "end"; readonly atMs: number; readonly resolution: NonNullable<Alert["resolution"]> };
+  | { readonly kind: "end"; readonly atMs: number; readonly resolution: AlertResolution };
 
 export interface AlertRuleStep {
   readonly state: AlertRuleState;
   /** At most two: with no dwell time an alert is pending and firing at once. */
-  readonly transitions: readonly AlertTransition[];
+  readonly transitions: readonly AlertTransition<FaceAlert>[];
 }
 
 /** A fresh alert's id, model and place; its state and times are the rule's. */
-export type AlertOrigin = Pick<Alert, "id" | "stream" | "track" | "model">;
+export type AlertOrigin = Pick<FaceAlert, "id" | "stream" | "track" | "tracks" | "model">;
 
 export const INACTIVE: AlertRuleState = { kind: "inactive" };
+
+/** A firing alert's peak must rise by this much, and this long after the last word, before people are told again. */
+const WORSENED_STEP = 0.02;
+const WORSENED_EVERY_MS = 30_000;
+/** Of an alert, the newest; one that goes on for days must not grow for days. */
+const MAX_TRACKS = 100;
 
 /** `openAlert` is called only when a new alert opens. */
 export function stepAlertRule(state: AlertRuleState, input: AlertRuleInput, settings: AlertRuleSettings, openAlert: () => AlertOrigin): AlertRuleStep {
@@ -79,12 +92,12 @@ export function stepAlertRule(state: AlertRuleState, input: AlertRuleInput, sett
 }
 
 type ScoreInput = Extract<AlertRuleInput, { kind: "score" }>;
-type In<Kind extends AlertRuleState["kind"]> = Extract<AlertRuleState, { kind: Kind }>;
+export type In<Kind extends AlertRuleState["kind"]> = Extract<AlertRuleState, { kind: Kind }>;
 
 function stepInactive(state: AlertRuleState, input: ScoreInput, settings: AlertRuleSettings, openAlert: () => AlertOrigin): AlertRuleStep {
   const { score } = input.score;
   if (score < settings.threshold) return { state, transitions: [] };
-  const alert: Alert = {
+  const alert: FaceAlert = {
     ...openAlert(),
     rule: "manipulated-face",
     state: "pending",
@@ -96,7 +109,7 @@ function stepInactive(state: AlertRuleState, input: ScoreInput, settings: AlertR
     peakScore: score,
     threshold: settings.threshold,
   };
-  const opened: AlertTransition = { kind: "pending", alert, atMs: input.atMs };
+  const opened: AlertTransition<FaceAlert> = { kind: "pending", alert, atMs: input.atMs };
   const next = stepPending({ kind: "pending", alert, aboveSincePtsMs: input.ptsMs }, input, settings);
   return { state: next.state, transitions: [opened, ...next.transitions] };
 }
@@ -112,10 +125,18 @@ function stepPending(state: In<"pending">, input: ScoreInput, settings: AlertRul
 
 function stepFiring(state: In<"firing">, input: ScoreInput, settings: AlertRuleSettings): AlertRuleStep {
   const alert = withScore(state.alert, input);
-  if (alert.score >= settings.threshold - settings.hysteresis) return { state: { kind: "firing", alert, belowSincePtsMs: null }, transitions: [] };
+  if (alert.score >= settings.threshold - settings.hysteresis) return stepAbove({ ...state, alert, belowSincePtsMs: null }, input);
   const belowSincePtsMs = state.belowSincePtsMs ?? input.ptsMs;
-  if (!hasPassed(settings.resolveMs, belowSincePtsMs, input.ptsMs)) return { state: { kind: "firing", alert, belowSincePtsMs }, transitions: [] };
+  if (!hasPassed(settings.resolveMs, belowSincePtsMs, input.ptsMs)) return { state: { ...state, alert, belowSincePtsMs }, transitions: [] };
   return endAlert(alert, "resolved", "score-fell", input);
+}
+
+function stepAbove(state: In<"firing">, { ptsMs, atMs }: ScoreInput): AlertRuleStep {
+  const { alert, told } = state;
+  // Steps of a decimal fraction: 0.82 - 0.8 is a little less than 0.02.
+  const worsened = alert.peakScore - told.score > WORSENED_STEP - 1e-9 && ptsMs - told.ptsMs >= WORSENED_EVERY_MS;
+  if (!worsened) return { state, transitions: [] };
+  return { state: { ...state, told: { score: alert.peakScore, ptsMs } }, transitions: [{ kind: "worsened", alert, atMs }] };
 }
 
 /** A crossing that begins within the cool-down opens no second alert: held for the dwell time, it fires the old one again. */
@@ -127,29 +148,41 @@ function stepEnded(state: In<"ended">, input: ScoreInput, settings: AlertRuleSet
   return fire(withScore(state.alert, input), input);
 }
 
+/**
+ * Another track of the same face takes the alert over; its media clock may be another one. `endedForMs` is the time since
+ * the alert ended, if it has. An alert that is over takes note of the track, and says so only if it fires again.
+ */
+export function joinTrack(state: In<"firing"> | In<"ended">, track: number, { ptsMs, atMs, endedForMs }: { readonly ptsMs: number; readonly atMs: number; readonly endedForMs: number }): AlertRuleStep {
+  const alert: FaceAlert = { ...state.alert, tracks: [...state.alert.tracks, track].slice(-MAX_TRACKS) };
+  if (state.kind === "ended") return { state: { kind: "ended", alert, endedPtsMs: ptsMs - endedForMs, aboveSincePtsMs: null }, transitions: [] };
+  const told = { score: alert.peakScore, ptsMs };
+  return { state: { kind: "firing", alert, belowSincePtsMs: null, told }, transitions: [{ kind: "joined", alert, atMs }] };
+}
+
 function endTrack(state: AlertRuleState, { resolution, atMs }: Extract<AlertRuleInput, { kind: "end" }>): AlertRuleStep {
   if (state.kind === "inactive" || state.kind === "ended") return { state: INACTIVE, transitions: [] };
   const kind = state.kind === "pending" ? "dropped" : "resolved";
   return { state: INACTIVE, transitions: [resolve(state.alert, kind, resolution, atMs)] };
 }
 
-function fire(before: Alert, { atMs }: ScoreInput): AlertRuleStep {
+function fire(before: FaceAlert, { atMs, ptsMs }: ScoreInput): AlertRuleStep {
   const again = before.firingAt !== null;
-  const alert: Alert = { ...before, state: "firing", firingAt: before.firingAt ?? atMs, resolution: null, resolvedAt: null };
-  return { state: { kind: "firing", alert, belowSincePtsMs: null }, transitions: [{ kind: again ? "re-firing" : "firing", alert, atMs }] };
+  const alert: FaceAlert = { ...before, state: "firing", firingAt: before.firingAt ?? atMs, resolution: null, resolvedAt: null };
+  const told = { score: alert.peakScore, ptsMs };
+  return { state: { kind: "firing", alert, belowSincePtsMs: null, told }, transitions: [{ kind: again ? "re-firing" : "firing", alert, atMs }] };
 }
 
-function endAlert(alert: Alert, kind: "resolved" | "dropped", resolution: NonNullable<Alert["resolution"]>, { ptsMs, atMs }: ScoreInput): AlertRuleStep {
+function endAlert(alert: FaceAlert, kind: "resolved" | "dropped", resolution: AlertResolution, { ptsMs, atMs }: ScoreInput): AlertRuleStep {
   const transition = resolve(alert, kind, resolution, atMs);
   return { state: { kind: "ended", alert: transition.alert, endedPtsMs: ptsMs, aboveSincePtsMs: null }, transitions: [transition] };
 }
 
-/** The end of an open alert, also one that an earlier run of the daemon left open. */
-export function resolve(alert: Alert, kind: "resolved" | "dropped", resolution: NonNullable<Alert["resolution"]>, atMs: number): AlertTransition {
+/** The end of an open alert, also one that an earlier run of the daemon left open. `atMs` is when it is known. */
+export function resolve<A extends Alert>(alert: A, kind: "resolved" | "dropped", resolution: AlertResolution, atMs: number): AlertTransition<A> {
   return { kind, alert: { ...alert, state: "resolved", resolution, resolvedAt: atMs }, atMs };
 }
 
-function withScore(alert: Alert, { score: { score } }: ScoreInput): Alert {
+function withScore(alert: FaceAlert, { score: { score } }: ScoreInput): FaceAlert {
   return { ...alert, score, peakScore: Math.max(alert.peakScore, score) };
 }
 

@@ -36,6 +36,8 @@ export interface AnalysisPool extends AsyncDisposable {
   socketPathFor(stream: string, firstTrackId: number): string;
   /** Ends the stream's tracks and frees its place. */
   forget(stream: string): void;
+  /** Describes a track's face once more. */
+  look(stream: string, trackId: number): void;
   broadcast(command: AnalysisCommand): void;
   /** To the process that owns the stream. @returns false when there is none, or it is not ready */
   tell(stream: string, command: AnalysisCommand): boolean;
@@ -94,6 +96,10 @@ export async function startAnalysisPool(options: AnalysisPoolOptions): Promise<A
       if (owner === undefined) return;
       owners.delete(stream);
       children[owner]?.send({ type: "forget", stream });
+    },
+    look(stream, trackId) {
+      const owner = owners.get(stream);
+      if (owner !== undefined) children[owner]?.send({ type: "look", stream, trackId });
     },
     broadcast(command) {
       for (const child of children) child.send(command);

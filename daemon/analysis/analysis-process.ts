@@ -27,7 +27,7 @@ runChild<AnalysisOptions, AnalysisInfo, AnalysisCommand>(async (options) => {
   const firstTrackIds = new Map<string, number>();
   let { samplingDivisor, watched } = options;
 
-  const detector = await startFaceApiDetector({ log });
+  const detector = await startFaceApiDetector({ log, describes: options.describesFaces });
   const scorer = startInferenceClient({ socketPath: options.inferenceSocketPath, inputSizePx: options.model.inputSizePx, log });
 
   const analysisOf = (stream: string): StreamAnalysis => {
@@ -39,7 +39,7 @@ runChild<AnalysisOptions, AnalysisInfo, AnalysisCommand>(async (options) => {
         cropMargin: options.model.cropMargin,
         options: { firstId: firstTrackIds.get(stream) ?? 1, maxFaces: options.faces.maxFaces, minFacePx: options.faces.minFacePx, keepMissingMs: options.faces.facelessAfterMs },
       });
-      analysis = new StreamAnalysis({ stream, model: options.model, faces, scorer, ...options.decode, evidence: options.evidence, report, log });
+      analysis = new StreamAnalysis({ stream, model: options.model, faces, scorer, describe: options.describesFaces ? (frame, box) => detector.describe(frame, box) : null, ...options.decode, evidence: options.evidence, report, log });
       analysis.samplingDivisor = samplingDivisor;
       analysis.watched = watched;
       streams.set(stream, analysis);
@@ -73,6 +73,9 @@ runChild<AnalysisOptions, AnalysisInfo, AnalysisCommand>(async (options) => {
           if (analysis) analysis.close().catch((error: unknown) => log.error({ err: error, stream: command.stream }, "a stream did not close cleanly"));
           return;
         }
+        case "look":
+          streams.get(command.stream)?.look(command.trackId);
+          return;
         case "sampling":
           samplingDivisor = command.divisor;
           for (const analysis of streams.values()) analysis.samplingDivisor = samplingDivisor;

@@ -8,6 +8,8 @@ export interface AnalysisOptions {
   readonly inferenceSocketPath: string;
   readonly model: ModelInfo;
   readonly decode: { readonly frameTimeoutMs: number };
+  /** Whether faces are described, so that an alert can follow its face to another track. */
+  readonly describesFaces: boolean;
   readonly faces: { readonly maxFaces: number; readonly minFacePx: number; readonly facelessAfterMs: number };
   readonly samplingDivisor: number;
   readonly watched: boolean;
@@ -37,6 +39,8 @@ export type AnalysisCommand =
   | { readonly type: "expect"; readonly stream: string; readonly firstTrackId: number }
   /** The stream is over: end its tracks, forget its state. */
   | { readonly type: "forget"; readonly stream: string }
+  /** An alert of this track's face is open: describe the face once more. */
+  | { readonly type: "look"; readonly stream: string; readonly trackId: number }
   | { readonly type: "sampling"; readonly divisor: number }
   /** Somebody looks at the dashboard: thumbnails come twice a second instead of every few seconds. */
   | { readonly type: "watched"; readonly watched: boolean }
@@ -87,9 +91,11 @@ export type AnalysisReport =
   | { readonly type: "picture"; readonly stream: string; readonly widthPx: number; readonly heightPx: number }
   | { readonly type: "frames-flow"; readonly stream: string }
   | { readonly type: "decoder-recovering"; readonly stream: string; readonly cause: string; readonly reason: Reason }
-  | { readonly type: "decoder-failed"; readonly stream: string; readonly reason: Reason }
+  | { readonly type: "decoder-failed"; readonly stream: string; readonly reason: Reason; readonly restarts: number | null }
   | { readonly type: "score"; readonly stream: string; readonly trackId: number; readonly ptsMs: number; readonly score: HorizonScore; readonly frameAgeMs: number }
   | { readonly type: "track-ended"; readonly stream: string; readonly trackId: number }
+  /** What a track's face looks like. For the alerts' memory alone: neither logged nor stored nor given out. */
+  | { readonly type: "face"; readonly stream: string; readonly trackId: number; readonly ptsMs: number; readonly descriptor: Float32Array }
   | { readonly type: "view"; readonly stream: string; readonly ptsMs: number; readonly verdict: Verdict; readonly faces: readonly FaceReport[] }
   | { readonly type: "thumbnail"; readonly stream: string; readonly ptsMs: number; readonly jpeg: Uint8Array }
   /** The recording of an incident is over; everything of it is in its folder. */

@@ -5,9 +5,10 @@ import sharp from "sharp";
 import { startLiveDecoder, type LiveDecoder } from "../../pipelines/decode/live-decoder.ts";
 import type { DecoderEvent } from "../../pipelines/decode/decoder-events.ts";
 import { FaceScoring, type FaceFollower } from "../../pipelines/face-scoring.ts";
-import type { CropScorer, DiscardReason, Frame, LossReason, ModelInfo, NewcomerRefusal } from "../../pipelines/types.ts";
+import type { Box, CropScorer, DiscardReason, Frame, LossReason, ModelInfo, NewcomerRefusal, TrackedFace } from "../../pipelines/types.ts";
 import { createEvidenceRecorder, type EvidenceRecorder } from "./evidence-recorder.ts";
 import type { AnalysisReport, EvidenceLimits, FaceReport, StageSamples, StreamStats } from "./messages.ts";
+import { LookSchedule } from "./look-schedule.ts";
 import { NewestSlot } from "./newest-slot.ts";
 
 export interface StreamAnalysisOptions {
@@ -15,6 +16,8 @@ export interface StreamAnalysisOptions {
   readonly model: ModelInfo;
   readonly faces: FaceFollower;
   readonly scorer: CropScorer;
+  /** What a face looks like, or null when there is no time for it; null where nobody asks. */
+  readonly describe: ((frame: Frame, box: Box) => Promise<Float32Array | null>) | null;
   readonly frameTimeoutMs: number;
   /** Null: nothing is kept for evidence. */
   readonly evidence: EvidenceLimits | null;
@@ -37,6 +40,7 @@ export class StreamAnalysis {
   readonly #scoring: FaceScoring;
   readonly #slot: NewestSlot<Frame>;
   readonly evidence: EvidenceRecorder | null;
+  readonly #looks = new LookSchedule();
   #counts = emptyCounts();
   #samples = emptySamples();
   /** Wall clock minus media clock at the newest frame: turns PTS into times people read. */
@@ -64,6 +68,7 @@ export class StreamAnalysis {
         this.#reportView(event.ptsMs);
       },
       onTrackEnded: (trackId) => {
+        this.#looks.forget(trackId);
         report({ type: "track-ended", stream, trackId });
         this.evidence?.endTrack(trackId);
       },
@@ -91,6 +96,11 @@ export class StreamAnalysis {
 
   set samplingDivisor(divisor: number) {
     this.#scoring.samplingDivisor = divisor;
+  }
+
+  /** Describes the face of this track once more. */
+  look(trackId: number): void {
+    this.#looks.ask(trackId);
   }
 
   /** A publisher's FLV; tracks and windows of the one before go on. */
@@ -129,7 +139,8 @@ export class StreamAnalysis {
   }
 
   async #analyse(frame: Frame): Promise<void> {
-    const { timings, detected, refused } = await this.#scoring.process(frame);
+    const { faces, timings, detected, refused } = await this.#scoring.process(frame);
+    this.#describeNext(frame, faces);
     this.#counts.analysed++;
     for (const reason of refused) add(this.#counts.refusedFaces, reason, 1);
     // The detector does not look at every frame.
@@ -144,6 +155,21 @@ export class StreamAnalysis {
     } else if (nowMs - this.#lastViewMs >= VIEW_EVERY_MS) {
       this.#reportView(frame.ptsMs);
     }
+  }
+
+  /** Nothing waits for it: the face is cut out at once, and described when the detector has time. */
+  #describeNext(frame: Frame, faces: readonly TrackedFace[]): void {
+    const { describe, stream, report, log } = this.#options;
+    const face = describe === null ? null : this.#looks.next(faces, { ptsMs: frame.ptsMs, nowMs: performance.now() });
+    if (describe === null || face === null) return;
+    const { trackId } = face;
+    describe(frame, face.box).then(
+      (descriptor) => {
+        if (descriptor !== null) report({ type: "face", stream, trackId, ptsMs: frame.ptsMs, descriptor });
+        else this.#looks.ask(trackId);
+      },
+      (error: unknown) => log.error({ stream, err: error }, "a face could not be described"),
+    );
   }
 
   /** The boxes are those of the picture: both are taken before the encoder is awaited, and sent together. */
@@ -197,7 +223,7 @@ export class StreamAnalysis {
       case "storm":
       case "refused":
         this.#flowing = false;
-        report({ type: "decoder-failed", stream, reason: { code: event.error.code, message: event.error.message } });
+        report({ type: "decoder-failed", stream, reason: { code: event.error.code, message: event.error.message }, restarts: event.kind === "storm" ? event.restarts : null });
         return;
       case "discontinuity":
         this.#counts.discontinuities++;

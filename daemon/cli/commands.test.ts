@@ -8,6 +8,7 @@ import { readManifest } from "../../models/manifest.ts";
 import { copyEdgeUntrained } from "../../models/testing/untrained-copy.ts";
 import { modelFolder } from "../inference-service.ts";
 import { faceVideo, runCli, startCli } from "../testing/daemon-process.ts";
+import { makeSelfSigned } from "../testing/self-signed.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "truecast-commands-"));
 const freePorts = { TRUECAST_HTTP_PORT: "0", TRUECAST_RTMP_PORT: "0", TRUECAST_WHIP_PORT: "0", TRUECAST_WHIP_UDP_PORT: "0", TRUECAST_DATA_DIR: join(folder, "data") };
@@ -43,6 +44,20 @@ test("check-config accepts the shipped default and names what is wrong in anothe
   expect(bad.code).toBe(1);
   expect(bad.stderr).toContain("unknown key `rtmp.prot` (did you mean `rtmp.port`?)");
   expect(bad.stderr).toContain("`http.port` is -1");
+});
+
+test("doctor and check-config look at the RTMPS certificate", { timeout: 60_000 }, async () => {
+  const good = await makeSelfSigned({ folder, name: "good" });
+  const expired = await makeSelfSigned({ folder, name: "expired", days: -1 });
+  const checked = await runCli(["check-config"], { ...freePorts, TRUECAST_RTMPS_PORT: "0", TRUECAST_RTMPS_CERT_FILE: good.certFile, TRUECAST_RTMPS_KEY_FILE: good.keyFile });
+  expect(checked.stdout).toMatch(/rtmps +127\.0\.0\.1:0, DNS:localhost, IP Address:127\.0\.0\.1, until 20/);
+  const mixed = await runCli(["check-config"], { ...freePorts, TRUECAST_RTMPS_CERT_FILE: good.certFile, TRUECAST_RTMPS_KEY_FILE: expired.keyFile });
+  expect(mixed).toMatchObject({ code: 1, stderr: expect.stringMatching(/rtmps\.keyFile.*expired\.key.*does not belong to the certificate in.*good\.pem.*\n?.*config-invalid/) as string });
+  const { code, stdout } = await runCli(["doctor"], { ...freePorts, TRUECAST_RTMPS_PORT: "0", TRUECAST_RTMPS_CERT_FILE: expired.certFile, TRUECAST_RTMPS_KEY_FILE: expired.keyFile });
+  expect(stdout).toMatch(/ok +port 0 \(rtmps\) +free/);
+  expect(stdout).toMatch(/FAIL +rtmps certificate +.*expired\.pem expired on 20.*; renew it/);
+  expect(stdout).toMatch(/ok +video decoders +H\.264, HEVC, AV1, VP9, VP8/);
+  expect(code).toBe(1);
 });
 
 const edge = await readManifest(modelFolder("edge", null));

@@ -133,8 +133,9 @@ function followLive({ httpUrl }: Daemon, token: string | null): { close(): void 
       verdicts.set(name, shown);
       say(`${name}: ${shown}${state === "live" && verdict.score !== null ? `, score ${verdict.score.toFixed(2)}` : ""}`);
     } else if (message.type === "alert" && message.alert.state !== "pending") {
-      const { state, stream, peakScore, model } = message.alert;
-      say(`ALERT ${state}: ${stream}, peak score ${peakScore.toFixed(2)}${model.scripted ? " (scripted)" : ""}`);
+      const { alert } = message;
+      const what = alert.rule === "manipulated-face" ? `peak score ${alert.peakScore.toFixed(2)}${alert.model.scripted ? " (scripted)" : ""}` : alert.rule;
+      say(`ALERT ${alert.state}: ${alert.stream}, ${what}`);
     }
   });
   return { close: () => socket.terminate() };

@@ -10,6 +10,7 @@ import pino from "pino";
 import { loadConfig } from "../../config/load.ts";
 import { loadModelFolder } from "../../models/manifest.ts";
 import { modelFolder, startInference } from "../inference-service.ts";
+import { type CertificateFiles, readTlsCertificate } from "../tls-certificate.ts";
 
 interface Finding {
   readonly what: string;
@@ -18,9 +19,14 @@ interface Finding {
 }
 
 const run = promisify(execFile);
+/** As ffmpeg lists them; its own decoder of AV1 needs hardware. */
+const DECODERS = { "H.264": /\sh264\s/, HEVC: /\shevc\s/, AV1: /\s(?:libdav1d|libaom-av1)\s/, VP9: /\svp9\s/, VP8: /\svp8\s/ };
+const DAY_MS = 24 * 3_600_000;
+/** Whoever renews a certificate does so earlier. */
+const EXPIRY_WARNING_MS = 14 * DAY_MS;
 
 export async function doctor({ config: file }: { readonly config?: string }): Promise<void> {
-  const { config } = loadConfig({ file, environment: process.env });
+  const { config, rtmps } = loadConfig({ file, environment: process.env });
   const modelDir = modelFolder(config.inference.model, config.inference.modelsDir);
   const findings = [
     await check("configuration", async () => file ?? "defaults"),
@@ -31,10 +37,11 @@ export async function doctor({ config: file }: { readonly config?: string }): Pr
     }),
     await check("ffmpeg", () => programVersion("ffmpeg")),
     await check("ffprobe", () => programVersion("ffprobe")),
-    await check("h264 decoder", async () => {
+    await check("video decoders", async () => {
       const { stdout } = await run("ffmpeg", ["-hide_banner", "-decoders"]);
-      if (!/\sh264\s/.test(stdout)) throw new Error("this ffmpeg has no H.264 decoder; install the distribution's full ffmpeg");
-      return "present";
+      const missing = Object.entries(DECODERS).filter(([, decoder]) => !decoder.test(stdout)).map(([name]) => name);
+      if (missing.length > 0) throw new Error(`this ffmpeg has none for ${missing.join(", ")}; install the distribution's full ffmpeg`);
+      return Object.keys(DECODERS).join(", ");
     }),
     await check("data folder", async () => {
       await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
@@ -49,6 +56,7 @@ export async function doctor({ config: file }: { readonly config?: string }): Pr
     }),
     await check(`port ${config.http.port} (http)`, () => portFree(config.http.host, config.http.port)),
     await check(`port ${config.rtmp.port} (rtmp)`, () => portFree(config.rtmp.host, config.rtmp.port)),
+    ...(rtmps ? [await check(`port ${rtmps.port} (rtmps)`, () => portFree(config.rtmp.host, rtmps.port)), await check("rtmps certificate", async () => certificateInUse(rtmps))] : []),
     ...(config.whip.enabled ? [await check(`port ${config.whip.port} (whip)`, () => portFree(config.whip.host, config.whip.port))] : []),
     await check(`model ${config.inference.model}`, async () => {
       const { info } = await loadModelFolder(modelDir);
@@ -83,6 +91,14 @@ async function check(what: string, look: () => Promise<string>): Promise<Finding
   } catch (error) {
     return { what, ok: false, text: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** Publishers refuse an expired certificate, and the daemon does not: it may be renewed while it runs. */
+function certificateInUse(files: CertificateFiles): string {
+  const { names, validUntil } = readTlsCertificate(files);
+  const until = new Date(validUntil).toISOString();
+  if (validUntil < Date.now()) throw new Error(`${files.certFile} expired on ${until}; renew it`);
+  return `${names}, until ${until}${validUntil < Date.now() + EXPIRY_WARNING_MS ? `: only ${Math.floor((validUntil - Date.now()) / DAY_MS)} days left` : ""}`;
 }
 
 async function programVersion(program: string): Promise<string> {

@@ -117,7 +117,7 @@ function alertRuleUnderTest(settings: AlertRuleSettings): AlertRuleUnderTest {
     start(threshold) {
       let state: AlertRuleState = INACTIVE;
       return (score) => {
-        const step = stepAlertRule(state, { kind: "score", ptsMs: score.ptsMs, atMs: score.ptsMs, score }, { ...settings, threshold }, () => ({ id: "", stream: "", track: 0, model: { name: "", sha256: "", scripted: false } }));
+        const step = stepAlertRule(state, { kind: "score", ptsMs: score.ptsMs, atMs: score.ptsMs, score }, { ...settings, threshold }, () => ({ id: "", stream: "", track: 1, tracks: [1], model: { name: "", sha256: "", scripted: false } }));
         state = step.state;
         return step.transitions.some(({ kind }) => kind === "firing");
       };

@@ -7,7 +7,7 @@ import { beforeEach, expect, onTestFinished, test } from "vitest";
 import type { SealedIncident } from "../evidence/archive.ts";
 import { sha256Of } from "../evidence/durable-files.ts";
 import { freshArchive, freshFolder, quietLog, sealOne } from "../evidence/testing/sealed.ts";
-import type { Alert } from "../protocol.ts";
+import type { FaceAlert } from "../protocol.ts";
 import { openStore } from "../store/store.ts";
 import { runCli } from "../testing/daemon-process.ts";
 
@@ -20,8 +20,8 @@ let incidents: SealedIncident[];
 const first = (): SealedIncident => incidents[0] ?? expect.fail();
 const cli = (...args: string[]) => runCli(["evidence", ...args], { TRUECAST_DATA_DIR: dataDir });
 
-function alertOf(id: string, stream: string): Alert {
-  return { id, stream, track: 1, rule: "manipulated-face", state: "resolved", resolution: "score-fell", pendingAt: 1, firingAt: 2, resolvedAt: 3, score: 0.1, peakScore: 0.9, threshold: 0.9, model: { name: "edge", sha256: "ab", scripted: false } };
+function alertOf(id: string, stream: string): FaceAlert {
+  return { id, stream, track: 1, tracks: [1], rule: "manipulated-face", state: "resolved", resolution: "score-fell", pendingAt: 1, firingAt: 2, resolvedAt: 3, score: 0.1, peakScore: 0.9, threshold: 0.9, model: { name: "edge", sha256: "ab", scripted: false } };
 }
 
 async function storedIds(): Promise<readonly string[]> {

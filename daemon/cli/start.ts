@@ -36,13 +36,14 @@ export function endSignal(): Promise<NodeJS.Signals> {
 }
 
 /** What a person needs to go on; on standard error, for standard output carries the log. */
-function announce({ httpUrl, rtmpUrl, whipUrl, generated, tokenInUse }: Daemon): void {
+function announce({ httpUrl, rtmpUrl, rtmpsUrl, whipUrl, generated, tokenInUse }: Daemon): void {
   // Nobody reads it: no reason to end.
   process.stderr.on("error", () => undefined);
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   say("");
   say(`  Dashboard   ${httpUrl}/`);
   say(`  Publish to  ${rtmpUrl}/<stream key>`);
+  if (rtmpsUrl !== null) say(`  or (TLS)    ${rtmpsUrl}/<stream key>   under a name that the certificate bears`);
   if (whipUrl !== null) say(`  or (WHIP)   ${whipUrl}/<stream name>   with the stream key as bearer token`);
   if (generated.streamKey) say(`  Stream key  ${generated.streamKey.fresh ? generated.streamKey.secret : "generated earlier"}   (stream "studio", kept in ${generated.streamKey.path})`);
   if (generated.token) say(`  Token       ${generated.token.fresh ? `${generated.token.secret}   open ${httpUrl}/?token=${generated.token.secret}` : "generated earlier"}   (kept in ${generated.token.path})`);

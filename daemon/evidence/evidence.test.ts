@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { makeFlv } from "../../pipelines/decode/flv-fixture.ts";
-import type { Alert, ScorePoint } from "../protocol.ts";
+import type { FaceAlert, ScorePoint } from "../protocol.ts";
 import { type EvidenceEvent, type EvidenceKeeper, type EvidenceOptions, type RecordingCommand, startEvidence } from "./evidence.ts";
 import type { EvidenceProblem } from "./manifest.ts";
 import { freshFolder, quietLog } from "./testing/sealed.ts";
@@ -21,12 +21,13 @@ beforeAll(async () => {
   video = await makeFlv({ seconds: 3 });
 });
 
-function alertOf(changes: Partial<Alert> = {}): Alert {
+function alertOf(changes: Partial<FaceAlert> = {}): FaceAlert {
   const at = Date.now();
   return {
     id: randomUUID(),
     stream: "studio",
     track: 1,
+    tracks: [1],
     rule: "manipulated-face",
     state: "firing",
     resolution: null,
@@ -41,7 +42,7 @@ function alertOf(changes: Partial<Alert> = {}): Alert {
   };
 }
 
-const ended = (alert: Alert, changes: Partial<Alert> = {}): Alert => ({ ...alert, state: "resolved", resolution: "score-fell", resolvedAt: Date.now(), ...changes });
+const ended = (alert: FaceAlert, changes: Partial<FaceAlert> = {}): FaceAlert => ({ ...alert, state: "resolved", resolution: "score-fell", resolvedAt: Date.now(), ...changes });
 
 function pointOf(ptsMs: number, changes: Partial<ScorePoint> = {}): ScorePoint {
   return { at: Date.now(), ptsMs, track: 1, frames: 100, score: 0.95, coverage: 1, ...changes };
@@ -97,7 +98,7 @@ const sealed = async ({ keeper }: Harness, id: string) => {
 };
 
 /** From firing to sealed. */
-async function happen(harness: Harness, changes: Partial<Alert> = {}): Promise<Alert> {
+async function happen(harness: Harness, changes: Partial<FaceAlert> = {}): Promise<FaceAlert> {
   const alert = alertOf(changes);
   harness.keeper.onTransition({ alert });
   harness.keeper.onTransition({ alert: ended(alert, changes) });
@@ -249,7 +250,7 @@ test("past the quota the oldest go first, and none that is held", { timeout: 60_
   await first.keeper.close();
   const second = await start({ root: first.root, limits: { ...limits, maxBytes: bytes - 1 } });
   await expect.poll(() => second.keeper.evidenceOf(old.id)?.state, until).toBe("deleted");
-  expect([oldest, newest].map(({ id }) => second.keeper.evidenceOf(id)?.state)).toEqual(["complete", "complete"]);
+  expect([oldest, newest].map(({ id }) => second.keeper.evidenceOf(id)?.problems)).toEqual([[], []]);
   expect(second.events).toEqual([{ kind: "removed", cause: "quota" }]);
 });
 

@@ -1,9 +1,9 @@
 /** From what was recorded to a finished folder: clip, pictures, score line, report, hashes, and the manifest last. */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ScorePoint } from "../protocol.ts";
+import type { FaceAlert, ScorePoint } from "../protocol.ts";
 import { sha256OfFile, syncFile, writeDurably } from "./durable-files.ts";
-import type { FaceAlert, IncidentNote } from "./incident-note.ts";
+import type { IncidentNote } from "./incident-note.ts";
 import { type EvidenceClip, type EvidenceFile, type EvidenceProblem, EVIDENCE_PROBLEMS, FORMAT, type Manifest, MANIFEST_FILE } from "./manifest.ts";
 import { scorePicture } from "./score-line.ts";
 import { type MadeFile, runWorker, type WorkerOutcome } from "./worker.ts";

@@ -1,11 +1,8 @@
 /** What is known of an incident while it is recorded, kept in its folder so that a crash loses none of it. */
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Alert, ScorePoint } from "../protocol.ts";
+import type { FaceAlert, ScorePoint } from "../protocol.ts";
 import { writeDurably } from "./durable-files.ts";
-
-/** Alerts about a face; no other kind has evidence. */
-export type FaceAlert = Extract<Alert, { readonly rule: "manipulated-face" }>;
 
 /** Facts of the moment at which it fired, for the report. */
 export interface IncidentFacts {

@@ -2,11 +2,11 @@
 import { mkdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import type { Alert, ScorePoint } from "../protocol.ts";
+import type { Alert, FaceAlert, ScorePoint } from "../protocol.ts";
 import { isDiskFullCode } from "./durable-files.ts";
 import type { EvidenceOptions } from "./evidence.ts";
 import { RECORDING_FOLDER } from "./folders.ts";
-import { appendScores, type FaceAlert, type IncidentNote, readScores, writeNote } from "./incident-note.ts";
+import { appendScores, type IncidentNote, readScores, writeNote } from "./incident-note.ts";
 import type { EvidenceProblem } from "./manifest.ts";
 import { createScoreLine, type ScoreLine } from "./score-line.ts";
 
@@ -82,7 +82,7 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
       log.error({ alert: alert.id, live: live.size }, "too many incidents are being recorded; this one goes without evidence");
       return;
     }
-    const points = scoresOf(alert.stream).filter(({ track }) => tracksOf(alert).includes(track));
+    const points = scoresOf(alert.stream).filter(({ track }) => alert.tracks.includes(track));
     const crossed = points.find(({ at }) => at >= alert.pendingAt - SAME_MOMENT_MS) ?? points.at(-1);
     const firedPtsMs = points.at(-1)?.ptsMs ?? 0;
     const fromPtsMs = (crossed?.ptsMs ?? firedPtsMs) - windowMs - limits.beforeMs;
@@ -91,7 +91,7 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
       alert,
       folder: join(root, RECORDING_FOLDER, alert.id),
       note,
-      tracks: new Set(tracksOf(alert)),
+      tracks: new Set(alert.tracks),
       line: createScoreLine(),
       problems: new Set(),
       recorder: "starting",
@@ -166,7 +166,7 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
       const incident = live.get(alert.id);
       if (incident !== undefined && (incident.phase.kind === "recording" || incident.phase.kind === "ending")) {
         incident.alert = alert;
-        for (const track of tracksOf(alert)) incident.tracks.add(track);
+        for (const track of alert.tracks) incident.tracks.add(track);
         if (alert.state === "resolved") end(incident);
         else if (alert.state === "firing") resume(incident);
       } else if (incident === undefined && alert.state === "firing" && !isSealed(alert.id)) begin(alert);
@@ -196,7 +196,7 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
     async adopt(folder, note, alert) {
       const line = createScoreLine();
       for (const point of await readScores(folder)) line.add(point);
-      const incident: LiveIncident = { alert, folder, note, tracks: new Set(tracksOf(alert)), line, problems: new Set(), recorder: "gone", phase: { kind: "waiting" }, writing: Promise.resolve() };
+      const incident: LiveIncident = { alert, folder, note, tracks: new Set(alert.tracks), line, problems: new Set(), recorder: "gone", phase: { kind: "waiting" }, writing: Promise.resolve() };
       live.set(alert.id, incident);
       problem(incident, "daemon-restarted", "an earlier run left it unfinished");
     },
@@ -211,7 +211,3 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
   };
 }
 
-/** All tracks of its face, where an alert names more than one. */
-function tracksOf(alert: FaceAlert): readonly number[] {
-  return "tracks" in alert && Array.isArray(alert.tracks) ? (alert.tracks as readonly number[]) : [alert.track];
-}

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { TruecastError } from "../../pipelines/errors.ts";
-import { ServerMessage } from "../protocol.ts";
+import { type AlertEvent, ServerMessage } from "../protocol.ts";
 import type { LiveUpdate } from "./source.ts";
-import { ALERT, fakeSource, MODEL, POINT, stream, SYSTEM } from "./testing/fake-source.ts";
+import { ALERT, EVENT, fakeSource, MODEL, POINT, stream, SYSTEM } from "./testing/fake-source.ts";
 import { connectLive, refusedHandshake } from "./testing/live-client.ts";
 import { expectMatches } from "./testing/requests.ts";
 import { startTestServer, type TestServer } from "./testing/start.ts";
@@ -13,7 +13,7 @@ const TOKEN = "0123456789abcdef0123456789abcdef";
 const score = (at: number): LiveUpdate => ({ type: "score", stream: "studio-a", point: { ...POINT, at } });
 /** A score message of about this many bytes. */
 const bulky = (bytes: number): LiveUpdate => ({ type: "score", stream: "s".repeat(bytes), point: POINT });
-const seqs = (messages: readonly ServerMessage[]): number[] => messages.map(({ seq }) => seq);
+const seqs = (messages: readonly ServerMessage[]): number[] => messages.flatMap((message) => (message.type === "missed" ? [] : [message.seq]));
 const ended = (server: TestServer): string[] => server.events.flatMap((event) => (event.kind === "live-closed" ? [event.reason] : []));
 
 describe("messages", () => {
@@ -23,14 +23,14 @@ describe("messages", () => {
     const client = await connectLive(server.http.url);
     server.http.broadcast({ type: "stream", stream: stream("studio-a") });
     server.http.broadcast(score(2));
-    server.http.broadcast({ type: "alert", alert: ALERT });
+    server.http.broadcast({ type: "alert", alert: ALERT, event: { seq: EVENT.seq, id: EVENT.id, kind: EVENT.kind, at: EVENT.at } });
     server.http.broadcast({ type: "model", model: MODEL });
     server.http.broadcast({ type: "system", system: SYSTEM });
     server.http.broadcast({ type: "stream-removed", name: "studio-b" });
     await client.until(() => client.messages.length === 7);
     for (const message of client.messages) expectMatches(ServerMessage, message);
     expect(seqs(client.messages)).toEqual([1, 2, 3, 4, 5, 6, 7]);
-    const back = await connectLive(server.http.url, `?run=${server.http.run}&since=7`);
+    const back = await connectLive(server.http.url, `?run=${server.http.run}&message=7`);
     await back.until(() => back.messages.length === 1);
     const golden = [...client.texts, ...back.texts].map((text) => text.replace(server.http.run, "00000000-0000-4000-8000-000000000000"));
     await expect(`${golden.join("\n")}\n`).toMatchFileSnapshot("testing/wire-messages.golden.jsonl");
@@ -102,7 +102,7 @@ describe("coming back", () => {
     before.socket.close();
     await before.closed;
     for (const at of [2, 3, 4]) server.http.broadcast(score(at));
-    const after = await connectLive(server.http.url, `?run=${server.http.run}&since=1`);
+    const after = await connectLive(server.http.url, `?run=${server.http.run}&message=1`);
     server.http.broadcast(score(5));
     await after.until(() => after.messages.length === 5);
     expect(after.messages[0]).toEqual({ type: "resumed", run: server.http.run, seq: 1 });
@@ -115,10 +115,10 @@ describe("coming back", () => {
   });
 
   test.each([
-    ["the gap is larger than what is kept", (run: string) => `?run=${run}&since=1`],
-    ["the run is another one", () => "?run=00000000-0000-4000-8000-000000000000&since=9"],
-    ["the number was never given out", (run: string) => `?run=${run}&since=11`],
-    ["the run is missing", () => "?since=9"],
+    ["the gap is larger than what is kept", (run: string) => `?run=${run}&message=1`],
+    ["the run is another one", () => "?run=00000000-0000-4000-8000-000000000000&message=9"],
+    ["the number was never given out", (run: string) => `?run=${run}&message=11`],
+    ["the run is missing", () => "?message=9"],
     ["the number is missing", (run: string) => `?run=${run}`],
   ])("it gets a new snapshot when %s", async (_when, query) => {
     await using server = await startTestServer({ limits: { maxRingMessages: 3 } });
@@ -129,10 +129,124 @@ describe("coming back", () => {
     client.socket.terminate();
   });
 
-  test("a number that is none is refused by name", async () => {
+  test.each(["since", "message"])("a %s that is no number is refused by name", async (name) => {
     await using server = await startTestServer();
-    const { status, text } = await refusedHandshake(server.http.url, `/api/v1/live?run=${server.http.run}&since=-1`);
-    expect([status, JSON.parse(text)]).toEqual([400, expect.objectContaining({ code: "request-invalid", detail: expect.stringContaining('"since" is "-1"') as string })]);
+    const { status, text } = await refusedHandshake(server.http.url, `/api/v1/live?run=${server.http.run}&${name}=-1`);
+    expect([status, JSON.parse(text)]).toEqual([400, expect.objectContaining({ code: "request-invalid", detail: expect.stringContaining(`"${name}" is "-1"`) as string })]);
+  });
+});
+
+describe("events that were missed", () => {
+  /** A store's events as the daemon has them; `tell` commits one and sends it. */
+  function outbox(count: number) {
+    const events: AlertEvent[] = Array.from({ length: count }, (_, index) => ({ ...EVENT, seq: index + 1 }));
+    const pages: number[] = [];
+    let onPage = (): void => {};
+    const source = fakeSource({
+      events({ after, limit }) {
+        pages.push(after);
+        onPage();
+        return { events: events.slice(after, after + limit), gap: false, oldest: 1, newest: events.length };
+      },
+      newestEvent: () => events.length,
+    });
+    return {
+      source,
+      pages,
+      commit: (): AlertEvent => {
+        const event = { ...EVENT, seq: events.length + 1 };
+        events.push(event);
+        return event;
+      },
+      whenAsked: (action: () => void) => {
+        onPage = action;
+      },
+    };
+  }
+  const update = ({ seq, id, kind, at, alert }: AlertEvent): LiveUpdate => ({ type: "alert", alert, event: { seq, id, kind, at } });
+  const eventSeqs = (messages: readonly ServerMessage[]): number[] =>
+    messages.flatMap((message) => (message.type === "missed" ? message.events.map(({ seq }) => seq) : message.type === "alert" && message.event?.seq ? [message.event.seq] : []));
+  const upTo = (count: number, from = 1): number[] => Array.from({ length: count - from + 1 }, (_, index) => index + from);
+
+  test("come first, in order, then a snapshot, then live ones", async () => {
+    const { source, commit } = outbox(5);
+    await using server = await startTestServer({ source });
+    const client = await connectLive(server.http.url, "?since=3");
+    await client.until(() => client.messages.length === 2);
+    server.http.broadcast(update(commit()));
+    await client.until(() => client.messages.length === 3);
+    for (const message of client.messages) expectMatches(ServerMessage, message);
+    expect(client.messages.map(({ type }) => type)).toEqual(["missed", "snapshot", "alert"]);
+    expect(client.messages[0]).toMatchObject({ gap: false, oldest: 1, newest: 5, last: true });
+    expect(client.messages[1]).toMatchObject({ eventSeq: 5 });
+    expect(eventSeqs(client.messages)).toEqual([4, 5, 6]);
+    client.socket.terminate();
+  });
+
+  test("come exactly once, also those that are told while the pages are on their way", async () => {
+    const { source, commit, whenAsked, pages } = outbox(450);
+    await using server = await startTestServer({ source });
+    whenAsked(() => {
+      // Between one page and the next the daemon tells one more.
+      if (pages.length < 4) server.http.broadcast(update(commit()));
+    });
+    const client = await connectLive(server.http.url, "?since=0");
+    await client.until(() => client.messages.some(({ type }) => type === "snapshot"));
+    server.http.broadcast(update(commit()));
+    await client.until(() => client.messages.at(-1)?.type === "alert");
+    expect(eventSeqs(client.messages)).toEqual(upTo(454));
+    expect(client.messages.filter(({ type }) => type === "missed").map((message) => message.type === "missed" && message.last)).toEqual([false, false, false, false, true]);
+    client.socket.terminate();
+  });
+
+  test("wait in the store, not in memory, for a client that does not read, and the others hear on", async () => {
+    const { source, pages } = outbox(40_000);
+    await using server = await startTestServer({ source });
+    const slow = await connectLive(server.http.url, "?since=0");
+    slow.socket.pause();
+    const other = await connectLive(server.http.url);
+    server.http.broadcast(score(1));
+    await other.until(() => other.messages.length === 2);
+    // Far fewer pages than there are: what is on its way fills the sockets, and no more is read.
+    expect(pages.length).toBeLessThan(300);
+    expect(server.http.liveStats().maxBufferedBytes).toBeLessThan(262_144);
+    slow.socket.resume();
+    await slow.until(() => slow.messages.some(({ type }) => type === "snapshot"));
+    expect(eventSeqs(slow.messages)).toEqual(upTo(40_000));
+    slow.socket.terminate();
+    other.socket.terminate();
+  });
+
+  test("are not sent where the messages of the run are still kept: those hold them", async () => {
+    const { source, commit } = outbox(5);
+    await using server = await startTestServer({ source });
+    server.http.broadcast(score(1));
+    server.http.broadcast(update(commit()));
+    const client = await connectLive(server.http.url, `?since=5&run=${server.http.run}&message=1`);
+    await client.until(() => client.messages.length === 2);
+    expect(client.messages.map(({ type }) => type)).toEqual(["resumed", "alert"]);
+    expect(eventSeqs(client.messages)).toEqual([6]);
+    client.socket.terminate();
+  });
+
+  test("say that some are no longer kept", async () => {
+    const source = fakeSource({ events: () => ({ events: [EVENT], gap: true, oldest: 7, newest: 7 }) });
+    await using server = await startTestServer({ source });
+    const client = await connectLive(server.http.url, "?since=1");
+    await client.until(() => client.messages.length === 2);
+    expect(client.messages[0]).toMatchObject({ type: "missed", gap: true, oldest: 7 });
+    client.socket.terminate();
+  });
+
+  test("keep nobody from what happens now while the store cannot be read", async () => {
+    const events = () => {
+      throw new TruecastError("store-failed", "disk gone");
+    };
+    await using server = await startTestServer({ source: fakeSource({ events }) });
+    const client = await connectLive(server.http.url, "?since=1");
+    await client.until(() => client.messages.length === 2);
+    expect(client.messages).toMatchObject([{ type: "missed", events: [], gap: true, last: true }, { type: "snapshot" }]);
+    client.socket.terminate();
   });
 });
 

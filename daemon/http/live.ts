@@ -5,7 +5,7 @@ import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
 import { type ServerOptions, WebSocket, WebSocketServer } from "ws";
-import { type ServerMessage, SLOW_CLIENT_CLOSE_CODE } from "../protocol.ts";
+import { type AlertEventPage, type ServerMessage, SLOW_CLIENT_CLOSE_CODE } from "../protocol.ts";
 import { createCoalescer } from "./coalescer.ts";
 import type { HttpLimits } from "./limits.ts";
 import { createMessageRing } from "./ring.ts";
@@ -15,6 +15,8 @@ import type { HttpEvent, HttpSource, LiveEnd, LiveUpdate } from "./source.ts";
 const MAX_CLIENT_MESSAGE_BYTES = 125;
 /** A client that answers none of this many pings in a row is dead. */
 const MAX_MISSED_PONGS = 2;
+/** Events in one message to a client that was away. */
+const MISSED_PAGE = 100;
 /** RFC 6455 section 7.4.1. */
 const CLOSE = { goingAway: 1001, policy: 1008, internal: 1011 } as const;
 
@@ -25,10 +27,11 @@ export interface LiveOptions {
   readonly onEvent: (event: HttpEvent) => void;
 }
 
-/** What a client that comes back last saw. */
+/** What a client that comes back last saw; nothing of either is a client that comes first. */
 export interface ResumePoint {
-  readonly run: string;
-  readonly since: number;
+  /** Number of an alert event. */
+  readonly since: number | null;
+  readonly message: { readonly run: string; readonly seq: number } | null;
 }
 
 export interface LiveStats {
@@ -46,7 +49,7 @@ export interface Live extends AsyncDisposable {
   /** Numbers, serialises once and sends to all. `stream` updates are thinned out per stream; everything else goes at once. */
   broadcast(update: LiveUpdate): void;
   /** Takes over an upgrade request that has passed every check. */
-  accept(upgrade: { request: IncomingMessage; socket: Duplex; head: Buffer }, resume: ResumePoint | null): void;
+  accept(upgrade: { request: IncomingMessage; socket: Duplex; head: Buffer }, resume: ResumePoint): void;
   /** False when no further client is taken. */
   hasRoom(): boolean;
   stats(): LiveStats;
@@ -55,6 +58,8 @@ export interface Live extends AsyncDisposable {
 
 interface Client {
   readonly socket: WebSocket;
+  /** False while it is told what it missed: the snapshot that follows holds everything else. */
+  joined: boolean;
   missedPongs: number;
   /** Set by whatever ends the client; a client that ends by itself has left. */
   end: LiveEnd | null;
@@ -117,7 +122,7 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
     const { type, ...rest } = update;
     const message = Buffer.from(JSON.stringify({ type, seq: ring.lastSeq + 1, ...rest }));
     ring.push(message);
-    for (const client of clients) send(client, message);
+    for (const client of clients) if (client.joined) send(client, message);
     onEvent({ kind: "live-message", type, bytes: message.length, clients: clients.size });
   }
 
@@ -142,8 +147,8 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
     client.socket.once("close", () => clearTimeout(timer));
   }
 
-  function welcome(socket: WebSocket, resume: ResumePoint | null): void {
-    const client: Client = { socket, missedPongs: 0, end: null };
+  function welcome(socket: WebSocket, resume: ResumePoint): void {
+    const client: Client = { socket, joined: false, missedPongs: 0, end: null };
     clients.add(client);
     socket.on("pong", () => {
       client.missedPongs = 0;
@@ -163,12 +168,42 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
     });
     if (closed !== null) return end(client, { reason: "shutdown", code: CLOSE.goingAway, text: "shutting down", timeoutMs: limits.drainTimeoutMs });
 
-    const missed = resume !== null && resume.run === run ? ring.after(resume.since, limits.maxClientBufferBytes / 2) : null;
+    const missed = resume.message?.run === run ? ring.after(resume.message.seq, limits.maxClientBufferBytes / 2) : null;
     onEvent({ kind: "live-opened", resumed: missed !== null });
-    if (resume === null || missed === null) return sendSnapshot(client);
-    const resumed: ServerMessage = { type: "resumed", run, seq: resume.since };
-    send(client, Buffer.from(JSON.stringify(resumed)));
-    for (const message of missed) send(client, message);
+    if (resume.message !== null && missed !== null) {
+      const resumed: ServerMessage = { type: "resumed", run, seq: resume.message.seq };
+      send(client, Buffer.from(JSON.stringify(resumed)));
+      for (const message of missed) send(client, message);
+      client.joined = true;
+    } else if (resume.since !== null) sendMissed(client, resume.since);
+    else sendSnapshot(client);
+  }
+
+  /**
+   * One page at a time, the next when the one before has left this process, so that a long absence fills no buffer. The
+   * last page, the snapshot and joining happen in one turn: no event can fall between them, and none comes twice.
+   */
+  function sendMissed(client: Client, after: number): void {
+    if (client.end !== null || client.socket.readyState !== WebSocket.OPEN) return;
+    const page = eventsAfter(after);
+    const newest = page.events.at(-1)?.seq;
+    const last = newest === undefined || page.events.length < MISSED_PAGE;
+    const message: ServerMessage = { type: "missed", ...page, last };
+    client.socket.send(JSON.stringify(message), { binary: false }, (error) => {
+      if (!last && !error) sendMissed(client, newest);
+    });
+    if (last) sendSnapshot(client);
+  }
+
+  /** A store that cannot be read keeps nobody from what happens now. */
+  function eventsAfter(after: number): AlertEventPage {
+    try {
+      return source.events({ after, limit: MISSED_PAGE });
+    } catch (error) {
+      log.error({ err: error }, "a WebSocket client cannot be told what it missed");
+      const newest = source.newestEvent();
+      return { events: [], gap: true, oldest: newest + 1, newest };
+    }
   }
 
   function sendSnapshot(client: Client): void {
@@ -177,12 +212,14 @@ export function startLive({ source, limits, log, onEvent }: LiveOptions): Live {
         type: "snapshot",
         run,
         seq: ring.lastSeq,
+        eventSeq: source.newestEvent(),
         system: source.system(),
         model: source.model(),
         streams: source.streams(),
         alerts: [...source.snapshotAlerts()],
       };
       send(client, Buffer.from(JSON.stringify(snapshot)));
+      client.joined = true;
     } catch (error) {
       log.error({ err: error }, "no snapshot for a WebSocket client");
       end(client, { reason: "failed", code: CLOSE.internal, text: "no snapshot", timeoutMs: limits.closeTimeoutMs });

@@ -50,6 +50,8 @@ const UNASKED: HttpSource = {
   holdEvidence: unasked,
   removeEvidence: unasked,
   removeStreamEvidence: unasked,
+  events: unasked,
+  newestEvent: unasked,
   metrics: unasked,
   readiness: unasked,
 };

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { TSchema } from "typebox";
 import { type Static, Type } from "typebox";
-import { AlertQuery, type Liveness } from "../protocol.ts";
+import { AlertEventQuery, AlertQuery, type Liveness } from "../protocol.ts";
 import { answered, empty, refused, text } from "./answers.ts";
 import { registerEvidenceRoutes } from "./evidence-routes.ts";
 import { problem, sendProblem } from "./problems.ts";
@@ -19,8 +19,9 @@ declare module "fastify" {
 const NamedStream = Type.Object({ name: Type.String({ description: "Name of the stream in the configuration." }) });
 const NamedAlert = Type.Object({ id: Type.String({ description: "The alert's UUID." }) });
 const LiveQuery = Type.Object({
+  since: Type.Optional(Type.Integer({ minimum: 0, description: "Number of the last alert event the client has seen: those after it come first." })),
   run: Type.Optional(Type.String({ description: "`run` of the snapshot the client holds." })),
-  since: Type.Optional(Type.Integer({ minimum: 0, description: "`seq` of the last message it has seen." })),
+  message: Type.Optional(Type.Integer({ minimum: 0, description: "`seq` of the last message it has seen in that run." })),
 });
 
 interface RouteDescription {
@@ -124,6 +125,18 @@ export function registerRoutes(app: FastifyInstance, source: HttpSource, run: st
   );
 
   registerEvidenceRoutes(app, source);
+  read(
+    app,
+    "/api/v1/events",
+    {
+      tag: "alerts",
+      summary: "What was told of alerts, in order",
+      description: "Each event keeps its number and its id. Hand the number of the last one back as `after` until a page is empty.",
+      querystring: AlertEventQuery,
+      response: { 200: answered("AlertEventPage", "A page of events."), 400: refused("A parameter is wrong; `detail` names parameter, value and rule.") },
+    },
+    (request) => source.events(request.query as AlertEventQuery),
+  );
 
   read(app, "/api/v1/model", { tag: "model", summary: "The model in use", response: { 200: answered("ModelCard", "Its card.") } }, () => source.model());
 
@@ -135,7 +148,7 @@ export function registerRoutes(app: FastifyInstance, source: HttpSource, run: st
     {
       tag: "live",
       summary: "Live updates over WebSocket",
-      description: "Messages are text frames of JSON, each a ServerMessage: first `snapshot` (or `resumed`), then numbered deltas. See docs/api.md.",
+      description: "Messages are text frames of JSON, each a ServerMessage: first, when asked for, `missed` events; then `snapshot` (or `resumed`) and numbered deltas. See docs/api.md.",
       querystring: LiveQuery,
       response: { 101: empty("Switched to WebSocket."), 426: refused("The request does not ask for an upgrade."), 503: refused("No further client is taken.") },
     },

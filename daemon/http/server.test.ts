@@ -6,7 +6,7 @@ import type { TSchema } from "typebox";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { pino } from "pino";
 import { ERROR_CODES, TruecastError } from "../../pipelines/errors.ts";
-import { Alert, AlertPage, type AlertQuery, Liveness, ModelCard, Problem, Readiness, StreamDetail, StreamList, SystemStatus } from "../protocol.ts";
+import { Alert, AlertEventPage, AlertPage, type AlertQuery, Liveness, ModelCard, Problem, Readiness, StreamDetail, StreamList, SystemStatus } from "../protocol.ts";
 import { ALERT, fakeSource, stream } from "./testing/fake-source.ts";
 import { connectLive } from "./testing/live-client.ts";
 import { type Answer, ask, expectMatches } from "./testing/requests.ts";
@@ -47,6 +47,9 @@ describe("routes", () => {
     ["/api/v1/alerts", AlertPage],
     ["/api/v1/alerts?stream=studio-a&state=firing&since=1700000000000&limit=500&cursor=second", AlertPage],
     [`/api/v1/alerts/${ALERT.id}`, Alert],
+    ["/api/v1/alerts?rule=no-usable-face", AlertPage],
+    ["/api/v1/events", AlertEventPage],
+    ["/api/v1/events?after=1&limit=500", AlertEventPage],
     ["/api/v1/model", ModelCard],
     ["/api/v1/system", SystemStatus],
     ["/healthz", Liveness],
@@ -112,7 +115,7 @@ describe("routes", () => {
     ["since=-1", 'query parameter "since" is -1: must be >= 0'],
     ["since=yesterday", 'query parameter "since" is "yesterday": must be integer'],
     ["stream=", 'query parameter "stream" is "": must NOT have fewer than 1 characters'],
-    ["strem=a", 'query parameter "strem" is "a": there is no such parameter; known are stream, state, since, limit, cursor'],
+    ["strem=a", 'query parameter "strem" is "a": there is no such parameter; known are stream, state, rule, since, limit, cursor'],
     ["cursor=forged", 'query parameter "cursor" is "forged": must be a nextCursor given out before'],
   ])("GET /api/v1/alerts?%s names parameter, value and rule", async (query, detail) => {
     expect(expectProblem(await ask(url, `/api/v1/alerts?${query}`), 400, "request-invalid")).toBe(detail);

@@ -1,5 +1,5 @@
 /** What the HTTP interface asks of the daemon, and what it reports back: plain functions given by the composition root. */
-import type { Alert, AlertPage, AlertQuery, Evidence, EvidenceRemoval, ModelCard, Readiness, ServerMessage, Source, SourceInput, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
+import type { Alert, AlertEventPage, AlertEventQuery, AlertPage, AlertQuery, Evidence, EvidenceRemoval, ModelCard, Readiness, ServerMessage, Source, SourceInput, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
 
 /** All of it is called on the request's way, so it must answer from memory or a local store. A TruecastError becomes a problem with its code. */
 export interface HttpSource {
@@ -34,6 +34,10 @@ export interface HttpSource {
   removeEvidence(alert: string, options: { readonly withAlert: boolean }): Promise<void>;
   /** What is held or not finished stays. @throws TruecastError evidence-failed, store-failed */
   removeStreamEvidence(stream: string, options: { readonly withAlerts: boolean }): Promise<EvidenceRemoval>;
+  /** Committed events. @throws TruecastError store-failed */
+  events(query: AlertEventQuery): AlertEventPage;
+  /** Number of the newest committed event, 0 before the first; known without the store. */
+  newestEvent(): number;
   /** The Prometheus exposition of this moment. */
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
   readiness(): Readiness;
@@ -42,7 +46,7 @@ export interface HttpSource {
 type WithoutSeq<T> = T extends unknown ? Omit<T, "seq"> : never;
 
 /** A message for everyone on the WebSocket, before it is numbered. */
-export type LiveUpdate = WithoutSeq<Exclude<ServerMessage, { type: "snapshot" | "resumed" }>>;
+export type LiveUpdate = WithoutSeq<Exclude<ServerMessage, { type: "snapshot" | "resumed" | "missed" }>>;
 
 /** Why a WebSocket client is gone. `slow`, `dead` and `protocol` were ended by the server. */
 export const LIVE_ENDS = ["left", "slow", "dead", "protocol", "failed", "shutdown"] as const;

@@ -26,7 +26,7 @@ export function handleUpgrade(upgrade: { request: IncomingMessage; socket: Duple
   socket.end(rawProblem(verdict.body, verdict.body.status === 503 ? { "Retry-After": "5" } : {}), () => socket.destroy());
 }
 
-type Judgement = { readonly kind: "accepted"; readonly resume: ResumePoint | null } | { readonly kind: "refused"; readonly body: Problem; readonly refusal: Refusal | null };
+type Judgement = { readonly kind: "accepted"; readonly resume: ResumePoint } | { readonly kind: "refused"; readonly body: Problem; readonly refusal: Refusal | null };
 
 function judge(request: IncomingMessage, rules: AccessRules, live: Live): Judgement {
   const { host, origin } = request.headers;
@@ -38,10 +38,13 @@ function judge(request: IncomingMessage, rules: AccessRules, live: Live): Judgem
   if (pathOf(url) !== LIVE_PATH) return refuse(problem(404, "not-found", `There is no WebSocket at ${JSON.stringify(pathOf(url).slice(0, 100))}.`), null);
   if (!live.hasRoom()) return refuse(problem(503, "overload", "No further WebSocket client is taken."), "live-capacity");
   const query = new URLSearchParams(url.slice(LIVE_PATH.length));
-  const run = query.get("run");
-  const since = query.get("since");
-  if (since !== null && !/^\d{1,15}$/.test(since)) {
-    return refuse(problem(400, "request-invalid", `query parameter "since" is ${JSON.stringify(since.slice(0, 100))}: must be a non-negative integer`), null);
+  const [run, message, since] = [query.get("run"), query.get("message"), query.get("since")];
+  for (const [name, value] of [["since", since], ["message", message]] as const) {
+    if (value === null || /^\d{1,15}$/.test(value)) continue;
+    return refuse(problem(400, "request-invalid", `query parameter ${JSON.stringify(name)} is ${JSON.stringify(value.slice(0, 100))}: must be a non-negative integer`), null);
   }
-  return { kind: "accepted", resume: run === null || since === null ? null : { run, since: Number(since) } };
+  return {
+    kind: "accepted",
+    resume: { since: since === null ? null : Number(since), message: run === null || message === null ? null : { run, seq: Number(message) } },
+  };
 }

@@ -4,12 +4,12 @@
  */
 import Rtmp from "node-media-server/src/protocol/rtmp.js";
 import { TruecastError } from "../../pipelines/errors.ts";
-import { type AmfValue, readAmf0 } from "./amf0.ts";
+import { type AmfObject, type AmfValue, readAmf0 } from "./amf0.ts";
 import type { IngestLimits } from "./limits.ts";
 
 /** What a client's commands ask for. Strings are the client's own bytes: compare them, never print them. */
 export interface RtmpRequests {
-  connect(request: { readonly app: string; readonly transactionId: number }): void;
+  connect(request: { readonly app: string; readonly transactionId: number; readonly properties: AmfObject }): void;
   publish(request: { readonly name: string }): void;
   play(): void;
   unpublish(): void;
@@ -125,13 +125,17 @@ export class GuardedRtmp extends Rtmp {
   }
 
   /** Answers `connect` with success. */
-  acceptConnect(app: string, transactionId: number): void {
+  acceptConnect({ app, transactionId, capabilities }: { readonly app: string; readonly transactionId: number; readonly capabilities: Readonly<Record<string, unknown>> }): void {
     this.streamApp = app;
-    this.objectEncoding = 0;
     this.sendWindowACK(5_000_000);
     this.setPeerBandwidth(5_000_000, 2);
     this.setChunkSize(this.outChunkSize);
-    this.respondConnect(transactionId);
+    this.sendInvokeMessage(0, {
+      cmd: "_result",
+      transId: transactionId,
+      cmdObj: { fmsVer: "FMS/3,0,1,123", capabilities: 31, ...capabilities },
+      info: { level: "status", code: "NetConnection.Connect.Success", description: "Connection succeeded.", objectEncoding: 0 },
+    });
   }
 
   rejectConnect(transactionId: number, description: string): void {
@@ -165,7 +169,8 @@ export class GuardedRtmp extends Rtmp {
     if (typeof name !== "string") throw violation("A command has no name.");
     switch (name) {
       case "connect":
-        this.#requests.connect({ app: requiredText(first instanceof Map ? first.get("app") : undefined, "application"), transactionId: requiredNumber(transactionId) });
+        if (!(first instanceof Map)) throw violation("A command has no application.");
+        this.#requests.connect({ app: requiredText(first.get("app"), "application"), transactionId: requiredNumber(transactionId), properties: first });
         return;
       case "createStream":
         this.#streamsCreated += 1;

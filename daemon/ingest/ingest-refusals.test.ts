@@ -156,27 +156,28 @@ test("a query after the key is ignored, also with repeated parameters", async ()
 });
 
 test.each([
-  ["HEVC", Buffer.from("9068766331", "hex")],
-  ["AV1", Buffer.from("9061763031", "hex")],
-  ["VP9", Buffer.from("9076703039", "hex")],
+  ["VVC (vvc1)", Buffer.from("9076766331", "hex")],
+  ["multitrack video", Buffer.from("960068766331", "hex")],
   ["an unknown Enhanced RTMP codec", Buffer.from("90c0ffee00", "hex")],
-  ["HEVC", Buffer.from("1c0000000001", "hex")],
+  ["AV1 outside of Enhanced RTMP", Buffer.from("1d0000000001", "hex")],
   ["Sorenson H.263 (flv1)", Buffer.from("1200008400", "hex")],
+  ["VP6", Buffer.from("1400008400", "hex")],
 ])("video in %s is refused by its name", async (codec, head) => {
   const client = await open();
   await client.publish(SPARE_KEY);
   const before = new Set(ingest.messages);
   client.video(Buffer.concat([head, Buffer.alloc(40)]));
   const lost = await ingest.until("publisher-lost", (message) => message.stream === "spare" && !before.has(message));
-  expect(lost).toMatchObject({ code: "codec-unsupported", message: `The publisher sends ${codec}; publish H.264 (AVC).` });
-  await client.until("codec-unsupported");
+  expect(lost).toMatchObject({ code: "codec-unsupported", message: `The publisher sends ${codec}; publish H.264, HEVC, AV1, VP9 or VP8.` });
+  await client.until("NetStream.Publish.Rejected");
+  await client.until(`codec-unsupported: The publisher sends ${codec};`);
   await client.closed;
 });
 
 test("ffmpeg without a codec option learns that its default codec is not taken", async () => {
   await using publisher = publishWithFfmpeg(`rtmp://127.0.0.1:${ingest.port}/live/${SPARE_KEY}`, { output: [] });
   expect(await publisher.exited).not.toBe(0);
-  expect(ingest.messages).toContainEqual(expect.objectContaining({ type: "publisher-lost", stream: "spare", code: "codec-unsupported", message: "The publisher sends Sorenson H.263 (flv1); publish H.264 (AVC)." }));
+  expect(ingest.messages).toContainEqual(expect.objectContaining({ type: "publisher-lost", stream: "spare", code: "codec-unsupported", message: "The publisher sends Sorenson H.263 (flv1); publish H.264, HEVC, AV1, VP9 or VP8." }));
 });
 
 describe("slow and silent clients", () => {

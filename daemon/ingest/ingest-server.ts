@@ -1,4 +1,4 @@
-/** Everything publishers reach: the RTMP listener and, where configured, WHIP, over one register of publishers and one clock. */
+/** Everything publishers reach: the RTMP and RTMPS listeners and, where configured, WHIP, over one register of publishers and one clock. */
 import { INGEST_LIMITS, type IngestLimits } from "./limits.ts";
 import type { IngestCommand, IngestEvent, IngestInfo, IngestOptions } from "./messages.ts";
 import { createPublisherRegister } from "./publisher-register.ts";
@@ -23,7 +23,19 @@ export async function startIngestServer(options: IngestOptions & { readonly onEv
   const clock = () => clockMs + Math.min(performance.now() - lastTickMs, MAX_TICK_GAP_MS);
   const register = createPublisherRegister({ streams: options.streams, limits, clock, onEvent });
 
-  const rtmp = await startRtmpServer({ host, port: options.port ?? 1935, app, limits, clock, register });
+  const rtmp = await startRtmpServer({
+    host,
+    port: options.port ?? 1935,
+    rtmps: options.rtmps ?? null,
+    app,
+    limits,
+    clock,
+    register,
+    onCertificate(news) {
+      if (news.kind === "refused") onEvent({ type: "certificate-refused", code: news.error.code, message: news.error.message });
+      else onEvent({ type: "certificate-loaded", names: news.certificate.names, validUntil: news.certificate.validUntil });
+    },
+  });
   let whip: WhipServer | null = null;
   try {
     if (options.whip) {
@@ -59,7 +71,7 @@ export async function startIngestServer(options: IngestOptions & { readonly onEv
   };
 
   return {
-    info: { port: rtmp.port, whip: whip === null ? null : { port: whip.port, udpPort: whip.udpPort } },
+    info: { port: rtmp.port, rtmpsPort: rtmp.rtmpsPort, whip: whip === null ? null : { port: whip.port, udpPort: whip.udpPort } },
     apply: (command) => register.apply(command),
     close,
     [Symbol.asyncDispose]: close,

@@ -1,11 +1,13 @@
 /** Every cap and time-out of the ingest process, with its default; each may be overridden in the init options. */
 
 export const INGEST_LIMITS = {
-  /** From accept to the end of the RTMP handshake. */
+  /** From accept to the end of the RTMP handshake; over RTMPS the TLS handshake before it has as long. */
   handshakeTimeoutMs: 5_000,
   /** From accept to an accepted `publish`. */
   publishTimeoutMs: 10_000,
   maxConnections: 64,
+  /** Between looks at the files of the RTMPS certificate. */
+  certificateCheckMs: 5_000,
   maxPublishers: 16,
   /** Largest declared length of one RTMP message, by kind. */
   maxVideoPacketBytes: 8 * 1024 * 1024,

@@ -16,6 +16,8 @@ export interface IceServerOption {
   readonly credential?: string;
 }
 
+export type WhipCodec = "h264" | "vp8" | "vp9" | "av1";
+
 export interface WhipOptions {
   /** Of the HTTP listener and of the UDP socket; a literal address. */
   readonly host: string;
@@ -26,8 +28,18 @@ export interface WhipOptions {
   /** Where publishers reach the UDP socket, as `address` or `address:port`; empty: at its own addresses. */
   readonly advertisedAddresses: readonly string[];
   readonly iceServers: readonly IceServerOption[];
+  /** Those that are taken, the preferred first. Absent or null: all, as the publisher prefers them. */
+  readonly codecs?: readonly WhipCodec[] | null;
   /** Asked of publishers; they send less when the network gives less. */
   readonly maxBitrateKbps: number;
+}
+
+export interface RtmpsOptions {
+  /** TCP port, on the address of RTMP; 0 takes a free one. */
+  readonly port: number;
+  /** Absolute paths of PEM files. */
+  readonly certFile: string;
+  readonly keyFile: string;
 }
 
 export interface IngestOptions {
@@ -37,6 +49,8 @@ export interface IngestOptions {
   readonly port?: number;
   /** RTMP application, the first part of the path. Default `live`. */
   readonly app?: string;
+  /** Absent or null: no RTMPS. */
+  readonly rtmps?: RtmpsOptions | null;
   /** Absent or null: no WHIP. */
   readonly whip?: WhipOptions | null;
   readonly streams: readonly StreamKeyOption[];
@@ -46,10 +60,11 @@ export interface IngestOptions {
 /** Where a running ingest listens. */
 export interface IngestInfo {
   readonly port: number;
+  readonly rtmpsPort: number | null;
   readonly whip: { readonly port: number; readonly udpPort: number } | null;
 }
 
-export type PublishProtocol = "rtmp" | "whip";
+export type PublishProtocol = "rtmp" | "rtmps" | "whip";
 
 /** Why a datagram on the media port came to nothing. */
 export const DATAGRAM_DROPS = ["unknown-peer", "bad-check", "handshake", "malformed", "unknown-payload", "replayed", "not-authentic", "second-source"] as const;
@@ -108,10 +123,14 @@ export type IngestEvent =
   | ({ readonly type: "route-lost"; readonly message: string } & SessionName)
   /** A `setKeys` was not taken; the keys before it stay in force. */
   | { readonly type: "keys-refused"; readonly code: ErrorCode; readonly message: string }
+  /** At the start and whenever its files have changed. `validUntil`: milliseconds since the Unix epoch. */
+  | { readonly type: "certificate-loaded"; readonly names: string; readonly validUntil: number }
+  /** Changed files hold nothing that can be used; the certificate before them stays in force. */
+  | { readonly type: "certificate-refused"; readonly code: ErrorCode; readonly message: string }
   | {
       readonly type: "stats";
       readonly streams: readonly StreamStats[];
-      /** Open RTMP sockets, publishing or not. */
+      /** Open RTMP and RTMPS sockets, publishing or not. */
       readonly connections: number;
       /** Null without WHIP. */
       readonly whip: WhipStats | null;

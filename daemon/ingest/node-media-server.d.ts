@@ -53,7 +53,6 @@ declare module "node-media-server/src/protocol/rtmp.js" {
     streamApp: string;
     /** Undefined before the first publish or play. */
     streamId: number | undefined;
-    objectEncoding: number;
     onOutputCallback: (bytes: Buffer) => void;
     onPacketCallback: (packet: AVPacket) => void;
     parserData(bytes: Buffer): string | null;
@@ -67,7 +66,6 @@ declare module "node-media-server/src/protocol/rtmp.js" {
     setChunkSize(bytes: number): void;
     sendInvokeMessage(streamId: number, command: { cmd: string; transId: number; cmdObj: object | null; info: unknown }): void;
     sendStatusMessage(streamId: number, level: "status" | "error", code: string, description: string): void;
-    respondConnect(transactionId: number): void;
     respondCreateStream(transactionId: number): void;
   }
   namespace Rtmp {

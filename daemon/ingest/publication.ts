@@ -1,5 +1,6 @@
 /** One publisher on one path: its video on the way to the route, its counters and its liveness. Owned by the connection or session that feeds it. */
 import Flv from "node-media-server/src/protocol/flv.js";
+import { LIVE_CODEC_NAMES, readVideoTag } from "../../pipelines/decode/video-tag.ts";
 import { TruecastError } from "../../pipelines/errors.ts";
 import { type FlvRoute, startFlvRoute } from "./flv-route.ts";
 import { createGopCache } from "./gop-cache.ts";
@@ -7,7 +8,6 @@ import type { IngestLimits } from "./limits.ts";
 import type { IngestEvent, SessionName, StreamStats } from "./messages.ts";
 import { type LivenessChange, createPublisherLiveness } from "./publisher-liveness.ts";
 import type { KnownStream } from "./stream-keys.ts";
-import { classifyVideoPacket } from "./video-packet.ts";
 
 export interface PublicationOptions {
   readonly stream: KnownStream;
@@ -108,11 +108,12 @@ export function createPublication(options: PublicationOptions): Publication {
         report(liveness.packet("audio", clock()));
         return;
       }
-      const video = classifyVideoPacket(packet.data.subarray(0, packet.size));
+      const video = readVideoTag(packet.data.subarray(0, packet.size));
       switch (video.kind) {
         case "unsupported":
-          throw new TruecastError("codec-unsupported", `The publisher sends ${video.codec}; publish H.264 (AVC).`);
+          throw new TruecastError("codec-unsupported", `The publisher sends ${video.name}; publish ${LIVE_CODEC_NAMES}.`);
         case "empty":
+        case "end-of-sequence":
           skippedPackets += 1;
           return;
         case "sequence-header":
@@ -120,11 +121,11 @@ export function createPublication(options: PublicationOptions): Publication {
           sequenceHeader(Flv.createMessage(packet), video.codec);
           return;
         case "keyframe":
-        case "interframe": {
+        case "inter": {
           report(liveness.packet("video", clock()));
           videoPackets += 1;
           videoBytes += packet.size;
-          if (gop.sequenceHeader === null || (!keyframeSeen && video.kind === "interframe")) {
+          if (gop.sequenceHeader === null || (!keyframeSeen && video.kind === "inter")) {
             skippedPackets += 1;
             return;
           }
@@ -132,7 +133,7 @@ export function createPublication(options: PublicationOptions): Publication {
           const tag = Flv.createMessage(packet);
           if (video.kind === "keyframe") gop.addKeyframe(tag);
           else gop.addInterframe(tag);
-          if (route !== null && !route.send(video.kind, tag)) {
+          if (route !== null && !route.send(video.kind === "keyframe" ? "keyframe" : "interframe", tag)) {
             droppedPackets += 1;
             options.onKeyframeWanted?.();
           }

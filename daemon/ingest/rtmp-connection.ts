@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import RtmpSession from "node-media-server/src/session/rtmp_session.js";
 import { type ErrorCode, TruecastError } from "../../pipelines/errors.ts";
+import { enhancedCapabilities } from "./enhanced-capabilities.ts";
 import { GuardedRtmp } from "./guarded-rtmp.ts";
 import type { IngestLimits } from "./limits.ts";
 import type { Publication } from "./publication.ts";
@@ -89,7 +90,7 @@ export function openRtmpConnection(options: ConnectionOptions): RtmpConnection {
     limits,
     clock,
     requests: {
-      connect({ app, transactionId }) {
+      connect({ app, transactionId, properties }) {
         if (state.kind !== "negotiating" || state.app !== null) throw new TruecastError("protocol-violation", "The client connects twice.");
         if (app !== options.app) {
           const message = `The application must be "${options.app}".`;
@@ -97,7 +98,7 @@ export function openRtmpConnection(options: ConnectionOptions): RtmpConnection {
           return;
         }
         state = { kind: "negotiating", app };
-        rtmp.acceptConnect(app, transactionId);
+        rtmp.acceptConnect({ app, transactionId, capabilities: enhancedCapabilities(properties) });
       },
       publish({ name }) {
         if (state.kind !== "negotiating" || state.app === null) throw new TruecastError("protocol-violation", "A publish is only valid once, after a connect.");

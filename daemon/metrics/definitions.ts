@@ -72,8 +72,8 @@ export function defineInstruments(registry: Registry = new Registry()) {
     restarts: counter("restarts_total", "Restarts of a child process or decoder, by what ended it.", "component", "cause"),
     componentMemory: gauge("component_resident_memory_bytes", "Resident memory of a child process.", "component"),
 
-    alertTransitions: counter("alert_transitions_total", "Transitions of alerts; dropped is a pending alert that never fired.", "stream", "transition"),
-    alertsOpen: gauge("alerts_open", "Pending and firing alerts.", "state"),
+    alertTransitions: counter("alert_transitions_total", "Transitions of alerts; dropped is a pending alert that never fired.", "stream", "rule", "transition"),
+    alertsOpen: gauge("alerts_open", "Pending and firing alerts.", "rule", "state"),
     alertsSuppressed: counter("alerts_suppressed_total", "Scores over the threshold that opened no alert because the stream has too many open ones.", "stream"),
     alertsUnstored: gauge("alerts_unstored", "Transitions that were told but that the store could not commit yet."),
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { DISCARD_REASONS, LOSS_REASONS, NEWCOMER_REFUSALS } from "../../pipelines/types.ts";
 import { ALERT_TRANSITION_KINDS } from "../alerts/alert-rule.ts";
+import { BLIND_SPOT_RULES } from "../protocol.ts";
 import { STREAM_STATES } from "../protocol.ts";
 import { definedMetrics } from "./testing/defined-metrics.ts";
 import { createMetrics, type Metrics, STAGES } from "./metrics.ts";
@@ -22,7 +23,7 @@ function busyMetrics(): Metrics {
   stream.framesLost("corrupt", 2);
   stream.frameAge(0.12);
   stream.score(0.97);
-  stream.alertTransition("firing");
+  stream.alertTransition("manipulated-face", "firing");
   const source = metrics.source("studio-a");
   source.state("backing-off");
   source.attempt();
@@ -37,7 +38,7 @@ function busyMetrics(): Metrics {
   metrics.restartsOf("ingest", ["exit", "signal"])("exit");
   metrics.componentMemory("ingest", 70_000_000);
   metrics.ingestRefusals({ "key-unknown": 2 });
-  metrics.alertsOpen({ pending: 0, firing: 1 });
+  metrics.alertsOpen([{ rule: "manipulated-face", state: "firing" }]);
   metrics.webSocketClosed("slow");
   metrics.httpRequest({ route: "/api/v1/streams", method: "GET", status: 200, seconds: 0.002 });
   metrics.httpRefused("origin");
@@ -77,7 +78,7 @@ test("a stream has all its series from the start, at zero", async () => {
   expect(await samplesOf(metrics, "truecast_frames_discarded_total")).toEqual(Object.fromEntries(DISCARD_REASONS.map((reason) => [`stream="studio-a",reason="${reason}"`, 0])));
   expect(await samplesOf(metrics, "truecast_faces_refused_total")).toEqual(Object.fromEntries(NEWCOMER_REFUSALS.map((reason) => [`stream="studio-a",reason="${reason}"`, 0])));
   expect(await samplesOf(metrics, "truecast_frames_lost_total")).toEqual(Object.fromEntries(LOSS_REASONS.map((reason) => [`stream="studio-a",reason="${reason}"`, 0])));
-  expect(Object.keys(await samplesOf(metrics, "truecast_alert_transitions_total"))).toHaveLength(ALERT_TRANSITION_KINDS.length);
+  expect(Object.keys(await samplesOf(metrics, "truecast_alert_transitions_total"))).toHaveLength(ALERT_TRANSITION_KINDS.length + 3 * BLIND_SPOT_RULES.length);
 });
 
 test("streams are counted by the state each is in", async () => {

@@ -3,7 +3,7 @@ import { ERROR_CODES, type ErrorCode } from "../../pipelines/errors.ts";
 import type { ModelInfo } from "../../pipelines/types.ts";
 import { LIVE_ENDS, type LiveEnd, type Refusal, REFUSALS } from "../http/source.ts";
 import { DATAGRAM_DROPS, type WhipStats } from "../ingest/messages.ts";
-import { STREAM_STATES } from "../protocol.ts";
+import { type Alert, ALERT_RULES, STREAM_STATES } from "../protocol.ts";
 import { defineInstruments } from "./definitions.ts";
 import type { EvidenceEvent } from "../evidence/evidence.ts";
 import { createEvidenceMetrics, type EvidenceStats } from "./evidence-metrics.ts";
@@ -67,7 +67,7 @@ export interface Metrics {
   ingestConnections(count: number): void;
   /** Totals from the start of the ingest process, like its refusals; null without WHIP. */
   whip(stats: WhipStats | null): void;
-  alertsOpen(counts: { readonly pending: number; readonly firing: number }): void;
+  alertsOpen(open: readonly Pick<Alert, "rule" | "state">[]): void;
   alertsUnstored(count: number): void;
   evidence(stats: EvidenceStats): void;
   evidenceEvent(event: EvidenceEvent): void;
@@ -164,9 +164,10 @@ export function createMetrics({ version, maxStreams }: MetricsOptions): Metrics 
       for (const reason of DATAGRAM_DROPS) instruments.whipDropped.inc({ reason }, grown(reason, stats.droppedDatagrams[reason]));
       instruments.whipLost.inc(grown("lost", stats.lostPackets));
     },
-    alertsOpen({ pending, firing }) {
-      instruments.alertsOpen.set({ state: "pending" }, pending);
-      instruments.alertsOpen.set({ state: "firing" }, firing);
+    alertsOpen(open) {
+      for (const rule of ALERT_RULES) {
+        for (const state of ["pending", "firing"] as const) instruments.alertsOpen.set({ rule, state }, open.filter((alert) => alert.rule === rule && alert.state === state).length);
+      }
     },
     alertsUnstored: (count) => instruments.alertsUnstored.set(count),
     ...createEvidenceMetrics(instruments),

@@ -1,8 +1,15 @@
 /** The metrics of one configured stream: all series there from the start, all gone when the stream is. */
 import { DISCARD_REASONS, type DiscardReason, LOSS_REASONS, type LossReason, NEWCOMER_REFUSALS, type NewcomerRefusal } from "../../pipelines/types.ts";
 import { ALERT_TRANSITION_KINDS, type AlertTransitionKind } from "../alerts/alert-rule.ts";
-import { STREAM_STATES, type StreamState } from "../protocol.ts";
+import { type AlertRule, BLIND_SPOT_RULES, STREAM_STATES, type StreamState } from "../protocol.ts";
 import type { Instruments } from "./definitions.ts";
+
+/** What a blind spot can do: it is never pending, has no score to rise and no face to be joined. */
+const BLIND_SPOT_TRANSITIONS: readonly AlertTransitionKind[] = ["firing", "re-firing", "resolved"];
+const ALERT_LABELS: readonly { readonly rule: AlertRule; readonly transition: AlertTransitionKind }[] = [
+  ...ALERT_TRANSITION_KINDS.map((transition) => ({ rule: "manipulated-face" as const, transition })),
+  ...BLIND_SPOT_RULES.flatMap((rule) => BLIND_SPOT_TRANSITIONS.map((transition) => ({ rule, transition }))),
+];
 
 /** Durations in seconds, as everywhere in Prometheus. */
 export interface StreamMetrics {
@@ -21,7 +28,7 @@ export interface StreamMetrics {
   faces(count: number): void;
   facesRefused(reason: NewcomerRefusal, count: number): void;
   faceless(seconds: number): void;
-  alertTransition(kind: AlertTransitionKind): void;
+  alertTransition(rule: AlertRule, kind: AlertTransitionKind): void;
   alertSuppressed(): void;
 }
 
@@ -49,7 +56,7 @@ export function createStreamMetrics(instruments: Instruments, stream: string): S
   for (const reason of DISCARD_REASONS) instruments.framesDiscarded.inc({ stream, reason }, 0);
   for (const reason of LOSS_REASONS) instruments.framesLost.inc({ stream, reason }, 0);
   for (const reason of NEWCOMER_REFUSALS) instruments.facesRefused.inc({ stream, reason }, 0);
-  for (const transition of ALERT_TRANSITION_KINDS) instruments.alertTransitions.inc({ stream, transition }, 0);
+  for (const labels of ALERT_LABELS) instruments.alertTransitions.inc({ stream, ...labels }, 0);
   instruments.frameAge.zero({ stream });
 
   let current: StreamState = "waiting";
@@ -79,7 +86,7 @@ export function createStreamMetrics(instruments: Instruments, stream: string): S
       },
       faces: (count) => gauges.faces.set({ stream }, count),
       faceless: (seconds) => gauges.faceless.set({ stream }, seconds),
-      alertTransition: (transition) => instruments.alertTransitions.inc({ stream, transition }),
+      alertTransition: (rule, transition) => instruments.alertTransitions.inc({ stream, rule, transition }),
       alertSuppressed: () => counters.suppressed.inc({ stream }),
     },
     get current() {
@@ -90,7 +97,7 @@ export function createStreamMetrics(instruments: Instruments, stream: string): S
       for (const reason of DISCARD_REASONS) instruments.framesDiscarded.remove({ stream, reason });
       for (const reason of LOSS_REASONS) instruments.framesLost.remove({ stream, reason });
       for (const reason of NEWCOMER_REFUSALS) instruments.facesRefused.remove({ stream, reason });
-      for (const transition of ALERT_TRANSITION_KINDS) instruments.alertTransitions.remove({ stream, transition });
+      for (const labels of ALERT_LABELS) instruments.alertTransitions.remove({ stream, ...labels });
       for (const state of STREAM_STATES) instruments.streamState.remove({ stream, state });
     },
   };

@@ -9,58 +9,83 @@ type Row = Record<string, SQLOutputValue>;
 export const ALERT_COLUMNS = [
   "id",
   "stream",
-  "track",
   "rule",
   "state",
   "resolution",
   "pending_at",
   "firing_at",
   "resolved_at",
+  "track",
+  "tracks",
   "score",
   "peak_score",
   "threshold",
   "model_name",
   "model_sha256",
   "scripted",
+  "measured",
+  "limit_value",
 ] as const;
 
-export function rowOf(alert: Alert): Record<(typeof ALERT_COLUMNS)[number], SQLInputValue> {
-  return {
+type AlertColumns = Record<(typeof ALERT_COLUMNS)[number], SQLInputValue>;
+
+const NO_FACE = { track: null, tracks: null, score: null, peak_score: null, threshold: null, model_name: null, model_sha256: null, scripted: null };
+
+export function rowOf(alert: Alert): AlertColumns {
+  const life = {
     id: alert.id,
     stream: alert.stream,
-    track: alert.track,
     rule: alert.rule,
     state: alert.state,
     resolution: alert.resolution,
     pending_at: alert.pendingAt,
     firing_at: alert.firingAt,
     resolved_at: alert.resolvedAt,
+  };
+  if (alert.rule !== "manipulated-face") return { ...life, ...NO_FACE, measured: alert.measured, limit_value: alert.limit };
+  return {
+    ...life,
+    track: alert.track,
+    tracks: JSON.stringify(alert.tracks),
     score: alert.score,
     peak_score: alert.peakScore,
     threshold: alert.threshold,
     model_name: alert.model.name,
     model_sha256: alert.model.sha256,
     scripted: alert.model.scripted ? 1 : 0,
+    measured: null,
+    limit_value: null,
   };
 }
 
 /** The casts hold because the tables are STRICT and only this process writes them. */
 export function alertOf(row: Row): Alert {
-  return {
+  const rule = row["rule"] as Alert["rule"];
+  const life = {
     id: String(row["id"]),
     stream: String(row["stream"]),
-    track: Number(row["track"]),
-    rule: row["rule"] as Alert["rule"],
     state: row["state"] as Alert["state"],
     resolution: row["resolution"] as Alert["resolution"],
     pendingAt: Number(row["pending_at"]),
     firingAt: numberOrNull(row["firing_at"]),
     resolvedAt: numberOrNull(row["resolved_at"]),
+  };
+  if (rule !== "manipulated-face") return { ...life, rule, measured: Number(row["measured"]), limit: Number(row["limit_value"]) };
+  return {
+    ...life,
+    rule,
+    track: Number(row["track"]),
+    tracks: JSON.parse(String(row["tracks"])) as number[],
     score: Number(row["score"]),
     peakScore: Number(row["peak_score"]),
     threshold: Number(row["threshold"]),
     model: { name: String(row["model_name"]), sha256: String(row["model_sha256"]), scripted: row["scripted"] === 1 },
   };
+}
+
+/** What a transition records of the alert: the score of a face, or what a blind spot measured. */
+export function valueOf(alert: Alert): number {
+  return alert.rule === "manipulated-face" ? alert.score : alert.measured;
 }
 
 export function numberOrNull(value: SQLOutputValue | undefined): number | null {

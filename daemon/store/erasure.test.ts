@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
-import type { Alert } from "../protocol.ts";
+import type { FaceAlert } from "../protocol.ts";
 import { openStore, type Store } from "./store.ts";
 
 async function freshStore(): Promise<{ readonly store: Store; readonly folder: string }> {
@@ -16,11 +16,12 @@ async function freshStore(): Promise<{ readonly store: Store; readonly folder: s
   return { store, folder };
 }
 
-function alert(id: string, stream: string, changes: Partial<Alert> = {}): Alert {
+function alert(id: string, stream: string, changes: Partial<FaceAlert> = {}): FaceAlert {
   return {
     id,
     stream,
     track: 1,
+    tracks: [1],
     rule: "manipulated-face",
     state: "resolved",
     resolution: "score-fell",

@@ -1,10 +1,10 @@
-/** Removes old alerts from the store, a few at a time. */
+/** Removes old alerts and events from the store, a few at a time. */
 import type { Logger } from "pino";
 import { errorCodeOf } from "../../pipelines/errors.ts";
 import type { Store } from "./store.ts";
 
 export interface RetentionOptions {
-  readonly store: Pick<Store, "prune">;
+  readonly store: Pick<Store, "prune" | "pruneEvents">;
   readonly retentionDays: number;
   /** Alerts that stay whatever their age: those whose evidence is under legal hold. */
   readonly heldAlerts?: () => readonly string[];
@@ -40,8 +40,9 @@ export function startRetention(options: RetentionOptions, signal?: AbortSignal):
         keep: heldAlerts(),
         batch: BATCH,
       });
+      const events = store.pruneEvents(at - retentionDays * DAY_MS, BATCH);
       removed += batch;
-      if (batch === BATCH) {
+      if (batch === BATCH || events === BATCH) {
         again = setImmediate(prune);
         return;
       }

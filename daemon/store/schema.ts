@@ -50,6 +50,61 @@ const MIGRATIONS: readonly string[] = [
     changed_at INTEGER NOT NULL
   ) STRICT;
   `,
+  // Alerts of blind spots have no face: the table is made anew, for SQLite cannot take a NOT NULL away.
+  `
+  CREATE TABLE alerts_3 (
+    id TEXT PRIMARY KEY,
+    stream TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'firing', 'resolved')),
+    resolution TEXT CHECK ((resolution IS NULL) = (state <> 'resolved')),
+    pending_at INTEGER NOT NULL,
+    firing_at INTEGER CHECK (firing_at IS NOT NULL OR state <> 'firing'),
+    resolved_at INTEGER CHECK ((resolved_at IS NULL) = (state <> 'resolved')),
+    track INTEGER,
+    tracks TEXT,
+    score REAL,
+    peak_score REAL,
+    threshold REAL,
+    model_name TEXT,
+    model_sha256 TEXT,
+    scripted INTEGER CHECK (scripted IN (0, 1)),
+    measured REAL,
+    limit_value REAL,
+    CHECK (
+      (rule = 'manipulated-face') = (track IS NOT NULL AND tracks IS NOT NULL AND score IS NOT NULL AND peak_score IS NOT NULL AND threshold IS NOT NULL
+        AND model_name IS NOT NULL AND model_sha256 IS NOT NULL AND scripted IS NOT NULL)
+    ),
+    CHECK ((rule <> 'manipulated-face') = (measured IS NOT NULL AND limit_value IS NOT NULL))
+  ) STRICT;
+  INSERT INTO alerts_3 (id, stream, rule, state, resolution, pending_at, firing_at, resolved_at, track, tracks, score, peak_score, threshold, model_name, model_sha256, scripted)
+    SELECT id, stream, rule, state, resolution, pending_at, firing_at, resolved_at, track, '[' || track || ']', score, peak_score, threshold, model_name, model_sha256, scripted FROM alerts;
+  DROP TABLE alerts;
+  ALTER TABLE alerts_3 RENAME TO alerts;
+  CREATE INDEX alerts_by_time ON alerts (pending_at DESC, id DESC);
+  CREATE INDEX alerts_by_stream ON alerts (stream, pending_at DESC, id DESC);
+  CREATE INDEX alerts_open ON alerts (pending_at DESC, id DESC) WHERE state <> 'resolved';
+  CREATE INDEX alerts_by_resolution ON alerts (resolved_at) WHERE state = 'resolved';
+  CREATE INDEX alerts_unfired ON alerts (resolved_at) WHERE state = 'resolved' AND firing_at IS NULL;
+
+  CREATE TABLE event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    alert_id TEXT NOT NULL REFERENCES alerts (id) ON DELETE CASCADE,
+    stream TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('new', 'update', 'end')),
+    at INTEGER NOT NULL,
+    payload TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX event_by_alert ON event (alert_id, seq);
+  CREATE INDEX event_by_time ON event (at);
+  CREATE TRIGGER event_append_only BEFORE UPDATE ON event
+    BEGIN SELECT RAISE(ABORT, 'event is append-only'); END;
+
+  -- One row: events up to this number may be gone by age.
+  CREATE TABLE event_floor (id INTEGER PRIMARY KEY CHECK (id = 1), pruned_seq INTEGER NOT NULL) STRICT;
+  INSERT INTO event_floor (id, pruned_seq) VALUES (1, 0);
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
@@ -63,12 +118,21 @@ export function migrate(database: DatabaseSync, path: string): { from: number; t
       `${path} has schema version ${from}, written by a newer Truecast; this one knows up to ${SCHEMA_VERSION}. Start the newer version, or set another store path.`,
     );
   }
-  for (const [version, step] of MIGRATIONS.entries()) {
-    if (version < from) continue;
-    inTransaction(database, () => {
-      database.exec(step);
-      database.exec(`PRAGMA user_version = ${version + 1}`);
-    });
+  if (from === SCHEMA_VERSION) return { from, to: from };
+  // A table that is made anew must not take the rows that refer to it along; the switch has no effect inside a transaction.
+  database.exec("PRAGMA foreign_keys = OFF");
+  try {
+    for (const [version, step] of MIGRATIONS.entries()) {
+      if (version < from) continue;
+      inTransaction(database, () => {
+        database.exec(step);
+        const broken = database.prepare("PRAGMA foreign_key_check").all();
+        if (broken.length > 0) throw new TruecastError("store-failed", `${path} cannot be brought to schema version ${version + 1}: ${broken.length} rows refer to alerts that are not there.`);
+        database.exec(`PRAGMA user_version = ${version + 1}`);
+      });
+    }
+  } finally {
+    database.exec("PRAGMA foreign_keys = ON");
   }
   return { from, to: SCHEMA_VERSION };
 }

@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { errorCodeOf } from "../../pipelines/errors.ts";
-import type { Alert } from "../protocol.ts";
+import type { Alert, FaceAlert } from "../protocol.ts";
 import { startRetention } from "./retention.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 import { openStore, type PruneLimits } from "./store.ts";
@@ -24,14 +24,14 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 let numbered = 0;
-function alertAt(pendingAt: number, fields: Partial<Alert> = {}): Alert {
+function alertAt(pendingAt: number, fields: Partial<FaceAlert> = {}): FaceAlert {
   const id = `00000000-0000-4000-8000-${String(++numbered).padStart(12, "0")}`;
   return {
-    id, stream: "studio-a", track: 1, rule: "manipulated-face", state: "firing", resolution: null, pendingAt, firingAt: pendingAt + 2_000, resolvedAt: null,
+    id, stream: "studio-a", track: 1, tracks: [1], rule: "manipulated-face", state: "firing", resolution: null, pendingAt, firingAt: pendingAt + 2_000, resolvedAt: null,
     score: 0.91, peakScore: 0.95, threshold: 0.8, model: { name: "edge", sha256: "ab", scripted: false }, ...fields,
   };
 }
-const resolvedAt = (at: number, fields: Partial<Alert> = {}) => alertAt(at - 5_000, { state: "resolved", resolution: "score-fell", resolvedAt: at, ...fields });
+const resolvedAt = (at: number, fields: Partial<FaceAlert> = {}) => alertAt(at - 5_000, { state: "resolved", resolution: "score-fell", resolvedAt: at, ...fields });
 
 function codeOf(work: () => unknown): string {
   try {
@@ -58,7 +58,7 @@ describe("what is committed", () => {
   test("keeps one row an alert and every transition in order", async () => {
     await using store = openStore({ path: ":memory:", log });
     const firing = alertAt(1_000);
-    const resolved: Alert = { ...firing, state: "resolved", resolution: "track-ended", resolvedAt: 9_000, score: 0.4 };
+    const resolved: FaceAlert = { ...firing, state: "resolved", resolution: "track-ended", resolvedAt: 9_000, score: 0.4 };
     store.commit([{ kind: "pending", alert: { ...firing, state: "pending", firingAt: null }, atMs: 1_000 }]);
     store.commit([
       { kind: "firing", alert: firing, atMs: 3_000 },
@@ -105,8 +105,11 @@ describe("what is committed", () => {
       printed = [...printed, ...output.split("\n").slice(0, -1)];
     }
     await using store = openStore({ path, log });
-    const lost = printed.filter((id) => store.alert(id)?.state !== "firing" || store.transitions(id).length !== 2);
+    const events = new Set(store.eventsAfter(0, 1_000_000).map(({ id }) => id));
+    const lost = printed.filter((id) => store.alert(id)?.state !== "firing" || store.transitions(id).length !== 2 || !events.has(id));
     expect(lost).toEqual([]);
+    // Neither is an event without its alert.
+    expect(events.size).toBe(store.eventsAfter(0, 1_000_000).filter(({ alert }) => store.alert(alert.id)?.state === "firing").length);
     expect(printed.length).toBeGreaterThanOrEqual(rounds);
     using database = new DatabaseSync(path, { readOnly: true });
     expect(database.prepare("PRAGMA integrity_check").all()).toEqual([{ integrity_check: "ok" }]);
@@ -240,7 +243,7 @@ test("retention removes old resolved alerts with their transitions in batches, u
   store.commit([...old, ...kept, unfired].map((alert) => ({ kind: "x", alert, atMs: 0 })));
 
   const prune = vi.fn((limits: PruneLimits) => store.prune(limits));
-  await using _ = startRetention({ store: { prune }, retentionDays: 90, log, now: () => nowMs });
+  await using _ = startRetention({ store: { prune, pruneEvents: (beforeMs, batch) => store.pruneEvents(beforeMs, batch) }, retentionDays: 90, log, now: () => nowMs });
   await vi.waitFor(() => expect(prune.mock.results.map(({ value }) => value)).toEqual([100, 100, 100, 100, 51]));
 
   for (const alert of kept) expect(store.alert(alert.id)).toEqual(alert);

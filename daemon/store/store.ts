@@ -1,11 +1,12 @@
-/** The durable store of alerts and added sources: one SQLite file, every commit on disk before it returns. */
+/** The durable store of alerts, their events and added sources: one SQLite file, every commit on disk before it returns. */
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { Logger } from "pino";
 import { TruecastError } from "../../pipelines/errors.ts";
-import type { Alert, AlertPage, AlertQuery } from "../protocol.ts";
-import { ALERT_COLUMNS, alertOf, cursorOf, numberOrNull, parseCursor, rowOf } from "./alert-row.ts";
+import type { Alert, AlertEvent, AlertPage, AlertQuery } from "../protocol.ts";
+import { ALERT_COLUMNS, alertOf, cursorOf, numberOrNull, parseCursor, rowOf, valueOf } from "./alert-row.ts";
+import { createEventTable, type EventTable, type NewEvent } from "./event-table.ts";
 import { createErasure, type Erasure } from "./erasure.ts";
 import { migrate } from "./schema.ts";
 import { createSourceTable, type SourceTable } from "./source-table.ts";
@@ -25,17 +26,20 @@ export interface StoredTransition {
   readonly kind: string;
   readonly alert: Alert;
   readonly atMs: number;
+  /** What people are told with it, if anything. */
+  readonly event?: NewEvent | null;
 }
 
 export interface TransitionRecord {
   readonly kind: string;
   readonly atMs: number;
+  /** Of a face; of a blind spot what its rule measured. */
   readonly score: number;
   readonly resolution: Alert["resolution"];
 }
 
 export interface PruneLimits {
-  /** Resolved alerts that ended before this go, with their transitions. */
+  /** Resolved alerts that ended before this go, with their transitions and events. */
   readonly resolvedBeforeMs: number;
   /** So do those that never fired and ended before this. */
   readonly unfiredBeforeMs: number;
@@ -46,12 +50,13 @@ export interface PruneLimits {
 }
 
 /** Synchronous, as SQLite is; everything throws TruecastError store-failed when the file cannot be read or written. */
-export interface Store extends AsyncDisposable, SourceTable, Erasure {
+export interface Store extends AsyncDisposable, SourceTable, EventTable, Erasure {
   /**
-   * Writes alerts as they are after these transitions, and appends the transitions: all of them or none.
+   * Writes alerts as they are after these transitions, and appends the transitions and their events: all of them or none.
+   * @returns the events with their numbers
    * @throws TruecastError store-failed; internal when a row breaks the schema's own rules, which trying again does not mend
    */
-  commit(transitions: readonly StoredTransition[]): void;
+  commit(transitions: readonly StoredTransition[]): readonly AlertEvent[];
   alert(id: string): Alert | null;
   /**
    * Newest first. Alerts that never fired are left out once they ended; `alert` still finds them.
@@ -85,23 +90,30 @@ export function openStore(options: StoreOptions): Store {
   const history = prepare("SELECT kind, at, score, resolution FROM alert_transitions WHERE alert_id = ? ORDER BY seq");
   // Two statements, for with OR in one SQLite uses neither index.
   const oldOnes = "SELECT id FROM alerts WHERE state = 'resolved' AND resolved_at < :before AND id NOT IN (SELECT value FROM json_each(:keep)) ORDER BY resolved_at LIMIT :batch";
-  const removeOld = prepare(`DELETE FROM alerts WHERE id IN (${oldOnes})`);
-  const removeUnfired = prepare(`DELETE FROM alerts WHERE id IN (${oldOnes.replace("AND", "AND firing_at IS NULL AND")})`);
+  const old = prepare(oldOnes);
+  const oldUnfired = prepare(oldOnes.replace("AND", "AND firing_at IS NULL AND"));
+  const remove = prepare("DELETE FROM alerts WHERE id = ?");
   const pages = new Map<string, StatementSync>();
 
   const read = <T>(work: () => T): T => attempt(`cannot read ${path}`, work);
   const write = <T>(work: () => T): T => attempt(`cannot write ${path}`, () => inTransaction(database, work));
 
+  const { table: eventTable, writer: eventWriter } = createEventTable(database, { read, write });
+
   const store: Store = {
     ...createSourceTable(database, { read, write }),
     ...createErasure(database, { write }),
+    ...eventTable,
     commit(transitions) {
-      write(() => {
-        for (const { alert, kind, atMs } of transitions) {
+      const events = write(() =>
+        transitions.flatMap(({ alert, kind, atMs, event }) => {
           upsert.run(rowOf(alert));
-          append.run(alert.id, kind, atMs, alert.score, alert.resolution);
-        }
-      });
+          append.run(alert.id, kind, atMs, valueOf(alert), alert.resolution);
+          return event ? [eventWriter.append(event, { alert, atMs })] : [];
+        }),
+      );
+      eventWriter.committed(events);
+      return events;
     },
     alert: (id) =>
       read(() => {
@@ -113,7 +125,7 @@ export function openStore(options: StoreOptions): Store {
       return read(() => {
         const sql = `SELECT * FROM alerts WHERE ${where} ORDER BY pending_at DESC, id DESC LIMIT :limit`;
         const statement = pages.get(sql) ?? prepare(sql);
-        // Bounded: there are sixteen combinations of filters.
+        // Bounded: there are 48 combinations of filters.
         pages.set(sql, statement);
         const found = statement.all({ ...values, limit: query.limit + 1 }).map(alertOf);
         const alerts = found.slice(0, query.limit);
@@ -133,8 +145,12 @@ export function openStore(options: StoreOptions): Store {
       ),
     prune: ({ resolvedBeforeMs, unfiredBeforeMs, keep = [], batch }) =>
       write(() => {
-        const old = Number(removeOld.run({ before: resolvedBeforeMs, keep: JSON.stringify(keep), batch }).changes);
-        return old + Number(removeUnfired.run({ before: unfiredBeforeMs, keep: JSON.stringify(keep), batch: batch - old }).changes);
+        const idsOf = (statement: StatementSync, before: number, limit: number): string[] => statement.all({ before, keep: JSON.stringify(keep), batch: limit }).map((row) => String(row["id"]));
+        const ids = new Set(idsOf(old, resolvedBeforeMs, batch));
+        for (const id of idsOf(oldUnfired, unfiredBeforeMs, batch)) if (ids.size < batch) ids.add(id);
+        eventWriter.forget([...ids]);
+        for (const id of ids) remove.run(id);
+        return ids.size;
       }),
     async close() {
       if (closed) return;
@@ -187,7 +203,7 @@ function attempt<T>(failure: string, work: () => T): T {
   }
 }
 
-function filterOf({ stream, state, since, cursor }: AlertQuery): { readonly where: string; readonly values: Record<string, SQLInputValue> } {
+function filterOf({ stream, state, rule, since, cursor }: AlertQuery): { readonly where: string; readonly values: Record<string, SQLInputValue> } {
   // Said in the index's own words, or SQLite would walk all resolved alerts to find the few open ones.
   const conditions = [state === "pending" || state === "firing" ? "state <> 'resolved'" : FIRED_OR_OPEN];
   const values: Record<string, SQLInputValue> = {};
@@ -198,6 +214,10 @@ function filterOf({ stream, state, since, cursor }: AlertQuery): { readonly wher
   if (state !== undefined) {
     conditions.push("state = :state");
     values["state"] = state;
+  }
+  if (rule !== undefined) {
+    conditions.push("rule = :rule");
+    values["rule"] = rule;
   }
   if (since !== undefined) {
     conditions.push("pending_at >= :since");

@@ -18,6 +18,7 @@ export interface DaemonProcess extends AsyncDisposable {
   readonly pid: number;
   readonly httpUrl: string;
   readonly rtmpUrl: string;
+  readonly rtmpsUrl: string | null;
   readonly whipUrl: string;
   readonly dataDir: string;
   /** Every log line so far, parsed. */
@@ -46,12 +47,13 @@ export async function startDaemonProcess(config: Record<string, unknown> & { rea
   });
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
   void exited.then(([code, signal]) => ready.reject(new Error(`the daemon ended with ${code ?? signal}: ${errors}`)));
-  const { httpUrl, rtmpUrl, whipUrl } = (await ready.promise) as { httpUrl: string; rtmpUrl: string; whipUrl: string };
+  const { httpUrl, rtmpUrl, rtmpsUrl, whipUrl } = (await ready.promise) as { httpUrl: string; rtmpUrl: string; rtmpsUrl: string | null; whipUrl: string };
 
   return {
     pid: child.pid ?? 0,
     httpUrl,
     rtmpUrl,
+    rtmpsUrl,
     whipUrl,
     dataDir,
     log,

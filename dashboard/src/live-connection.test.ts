@@ -1,6 +1,6 @@
 /** The live connection against real sockets: snapshot, resume, gap, new run, refusal, and no return after close. */
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { liveStream, scored, scoreLine, snapshot } from "../testing/scenario.ts";
+import { alert, liveStream, scored, scoreLine, snapshot } from "../testing/scenario.ts";
 import { type ScriptedDaemon, startScriptedDaemon } from "../testing/scripted-daemon.ts";
 import { backoffMs } from "./live-connection.ts";
 import { type LiveStore, startLiveStore } from "./live-store.ts";
@@ -68,6 +68,18 @@ describe("the live connection", () => {
     daemon.push({ type: "score", stream: "studio-a", point });
     await vi.waitFor(() => expect(daemon.greetings).toEqual(["snapshot", "snapshot"]), 10_000);
     await vi.waitFor(() => expect(seqOf(store)).toBe(2));
+  });
+
+  it("is told by a daemon that was restarted what happened meanwhile", async () => {
+    const { daemon, store } = await start();
+    await untilOpen(store);
+    const gone = alert("studio-a", { state: "resolved", resolution: "daemon-restarted", resolvedAt: Date.now() });
+    daemon.setEvents([
+      { seq: 1, id: "event-1", kind: "new", at: 1, alert: { ...gone, state: "firing", resolution: null, resolvedAt: null } },
+      { seq: 2, id: "event-2", kind: "end", at: 2, alert: gone },
+    ]);
+    daemon.restart(snapshot({ run: "another-run", eventSeq: 2 }));
+    await vi.waitFor(() => expect(store.getView().state).toMatchObject({ kind: "ready", run: "another-run", eventSeq: 2, missed: { fired: 1 }, alerts: [{ id: gone.id }] }), 10_000);
   });
 
   it("takes the snapshot of a daemon that was restarted", async () => {

@@ -9,11 +9,19 @@ export type Connection =
   /** The daemon answers, and refuses this page: only a person can change that. */
   | { readonly kind: "refused"; readonly reason: "unauthorized" | "forbidden" };
 
+/** What the page has seen. */
+export interface ResumePoint {
+  /** Number of the last alert event: what was told since then comes first. */
+  readonly since: number;
+  /** Where to go on in the daemon's run, or null for a snapshot. */
+  readonly message: { readonly run: string; readonly seq: number } | null;
+}
+
 export interface LiveConnectionOptions {
   /** `http://host:port` of the daemon. */
   readonly origin: string;
-  /** Where to resume, or null for a snapshot. */
-  readonly resumePoint: () => { readonly run: string; readonly since: number } | null;
+  /** Null before the first snapshot. */
+  readonly resumePoint: () => ResumePoint | null;
   /** Takes a message in; `gap` renews the connection. */
   readonly onMessage: (message: ServerMessage) => "ok" | "gap";
   readonly onConnection: (connection: Connection) => void;
@@ -68,8 +76,11 @@ export function startLiveConnection(options: LiveConnectionOptions, signal?: Abo
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const resume = options.resumePoint();
     if (resume !== null) {
-      url.searchParams.set("run", resume.run);
       url.searchParams.set("since", String(resume.since));
+      if (resume.message !== null) {
+        url.searchParams.set("run", resume.message.run);
+        url.searchParams.set("message", String(resume.message.seq));
+      }
     }
     const current = new WebSocket(url);
     socket = current;
@@ -162,7 +173,7 @@ function parseMessage(data: unknown): ServerMessage | null {
   if (typeof data !== "string") return null;
   try {
     const value: unknown = JSON.parse(data);
-    const isMessage = typeof value === "object" && value !== null && "type" in value && "seq" in value;
+    const isMessage = typeof value === "object" && value !== null && "type" in value;
     // The daemon of the same origin wrote it from the same schema; only the envelope is checked.
     return isMessage ? (value as ServerMessage) : null;
   } catch {

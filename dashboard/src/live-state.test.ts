@@ -1,6 +1,6 @@
 /** The reduction of the daemon's messages: snapshot, deltas, resume, gap, change of run, and its bounds. */
 import { describe, expect, it } from "vitest";
-import type { ServerMessage } from "../../daemon/protocol.ts";
+import type { Alert, AlertEvent, ServerMessage } from "../../daemon/protocol.ts";
 import { alert, idleStream, liveStream, modelCard, scored, scoreLine, snapshot, system } from "../testing/scenario.ts";
 import { addFetchedScores, type LiveState, MAX_ALERTS, type ReadyState, reduceMessage } from "./live-state.ts";
 
@@ -63,20 +63,20 @@ describe("alerts", () => {
     const firing = alert("studio-a");
     const pending = alert("studio-a", { state: "pending", firingAt: null });
     const resolved = alert("studio-b", { state: "resolved", resolution: "score-fell", resolvedAt: NOW_MS });
-    const state = ready(greeting("run-1", 0), { type: "alert", seq: 1, alert: resolved }, { type: "alert", seq: 2, alert: firing }, { type: "alert", seq: 3, alert: pending });
+    const state = ready(greeting("run-1", 0), { type: "alert", seq: 1, alert: resolved, event: null }, { type: "alert", seq: 2, alert: firing, event: null }, { type: "alert", seq: 3, alert: pending, event: null });
     expect(state.alerts.map((entry) => entry.state)).toEqual(["firing", "pending", "resolved"]);
   });
 
   it("replaces an alert by its id when its state changes", () => {
     const pending = alert("studio-a", { state: "pending", firingAt: null });
-    const state = ready(greeting("run-1", 0, { alerts: [pending] }), { type: "alert", seq: 1, alert: { ...pending, state: "firing", firingAt: NOW_MS } });
+    const state = ready(greeting("run-1", 0, { alerts: [pending] }), { type: "alert", seq: 1, alert: { ...pending, state: "firing", firingAt: NOW_MS }, event: null });
     expect(state.alerts).toHaveLength(1);
     expect(state.alerts[0]?.state).toBe("firing");
   });
 
   it("drops the oldest resolved ones past the bound and never a firing one", () => {
     const firing = alert("studio-a", { pendingAt: 1, firingAt: 2 });
-    const resolved = Array.from({ length: MAX_ALERTS + 20 }, (_, index): ServerMessage => ({ type: "alert", seq: index + 1, alert: alert("studio-b", { state: "resolved", resolvedAt: NOW_MS + index }) }));
+    const resolved = Array.from({ length: MAX_ALERTS + 20 }, (_, index): ServerMessage => ({ type: "alert", seq: index + 1, alert: alert("studio-b", { state: "resolved", resolvedAt: NOW_MS + index }), event: null }));
     const state = ready(greeting("run-1", 0, { alerts: [firing] }), ...resolved);
     expect(state.alerts).toHaveLength(MAX_ALERTS);
     expect(state.alerts[0]?.id).toBe(firing.id);
@@ -115,6 +115,44 @@ describe("resume and gaps", () => {
 
   it("calls a delta before any snapshot a gap", () => {
     expect(reduceMessage({ kind: "empty" }, scoreOf("studio-a", 1, NOW_MS), NOW_MS).step).toBe("gap");
+  });
+});
+
+describe("what was missed", () => {
+  const ended = alert("studio-b", { state: "resolved", resolution: "track-ended", resolvedAt: NOW_MS });
+  const event = (seq: number, kind: AlertEvent["kind"], of: Alert): AlertEvent => ({ seq, id: `event-${seq}`, kind, at: NOW_MS, alert: of });
+  const missed = (events: AlertEvent[], changes: Partial<Extract<ServerMessage, { type: "missed" }>> = {}): ServerMessage => ({ type: "missed", events, gap: false, oldest: 1, newest: events.at(-1)?.seq ?? 0, last: true, ...changes });
+
+  it("counts the alerts that fired, and keeps one that has ended since and that the snapshot no longer names", () => {
+    const fired = [event(5, "new", { ...ended, state: "firing", resolution: null, resolvedAt: null }), event(6, "end", ended)];
+    const state = ready(greeting("run-1", 7, { eventSeq: 4 }), missed(fired), greeting("run-2", 0, { eventSeq: 6 }));
+    expect(state).toMatchObject({ eventSeq: 6, missed: { fired: 1, gap: false }, arriving: null });
+    expect(state.alerts).toEqual([ended]);
+  });
+
+  it("believes the snapshot more than an older event of the same alert", () => {
+    const firing = alert("studio-a");
+    const state = ready(greeting("run-1", 7), missed([event(1, "new", firing)]), greeting("run-2", 0, { alerts: [{ ...firing, score: 0.99 }] }));
+    expect(state.alerts).toMatchObject([{ id: firing.id, score: 0.99 }]);
+  });
+
+  it("does not show as firing an alert whose end is not known and that the snapshot does not have", () => {
+    expect(ready(greeting("run-1", 7), missed([event(1, "new", alert("studio-a"))]), greeting("run-2", 0)).alerts).toEqual([]);
+  });
+
+  it("adds up pages, and begins anew with the next absence", () => {
+    const one = ready(greeting("run-1", 7), missed([event(1, "new", ended)], { last: false }), missed([event(2, "new", { ...ended, id: "other" })]), greeting("run-1", 20));
+    expect(one.missed).toEqual({ fired: 2, gap: false });
+    let state: LiveState = one;
+    for (const message of [missed([], { newest: 2 }), greeting("run-1", 30)]) ({ state } = reduceMessage(state, message, NOW_MS));
+    expect(state).toMatchObject({ eventSeq: 2, missed: null });
+  });
+
+  it("follows the numbers of live events, and those of a store that begins anew", () => {
+    const mark = { seq: 9, id: "event-9", kind: "new", at: NOW_MS } as const;
+    const state = ready(greeting("run-1", 0, { eventSeq: 8 }), { type: "alert", seq: 1, alert: alert("studio-a"), event: mark });
+    expect(state.eventSeq).toBe(9);
+    expect(reduceMessage(state, missed([], { gap: true, newest: 0 }), NOW_MS).state).toMatchObject({ eventSeq: 0, arriving: { gap: true } });
   });
 });
 

@@ -4,12 +4,19 @@ import { addScore, EMPTY_HISTORY, mergeScores, type ScoreHistory } from "./score
 
 /** Alerts kept; open ones are kept even past this number, as in a snapshot. */
 export const MAX_ALERTS = 100;
+const NOTHING_MISSED: MissedAlerts = { fired: 0, gap: false, alerts: [] };
 
 export interface ReadyState {
   readonly kind: "ready";
   readonly run: string;
   /** Number of the last message taken in. */
   readonly seq: number;
+  /** Number of the last alert event taken in; it goes on over runs of the daemon. */
+  readonly eventSeq: number;
+  /** What comes of the time without a connection, until the snapshot that ends it. */
+  readonly arriving: MissedAlerts | null;
+  /** What happened in the last time without a connection; null when nothing did. */
+  readonly missed: Pick<MissedAlerts, "fired" | "gap"> | null;
   readonly system: SystemStatus;
   readonly model: ModelCard;
   readonly streamNames: readonly string[];
@@ -21,6 +28,15 @@ export interface ReadyState {
   readonly serverAheadMs: number | null;
 }
 
+export interface MissedAlerts {
+  /** Alerts that fired meanwhile. */
+  readonly fired: number;
+  /** There may have been more, which are no longer kept. */
+  readonly gap: boolean;
+  /** Each as it was at its last event. */
+  readonly alerts: readonly Alert[];
+}
+
 export type LiveState = { readonly kind: "empty" } | ReadyState;
 
 /** `gap`: a numbered message is missing, so nothing after it may be taken in until a snapshot has come. */
@@ -29,7 +45,7 @@ export interface Reduction {
   readonly step: "ok" | "gap";
 }
 
-type NumberedMessage = Exclude<ServerMessage, { type: "snapshot" | "resumed" }>;
+type NumberedMessage = Exclude<ServerMessage, { type: "snapshot" | "resumed" | "missed" }>;
 
 export function reduceMessage(state: LiveState, message: ServerMessage, receivedAtMs: number): Reduction {
   if (message.type === "snapshot") return { state: fromSnapshot(state, message), step: "ok" };
@@ -39,9 +55,26 @@ export function reduceMessage(state: LiveState, message: ServerMessage, received
     const continues = message.run === state.run && message.seq >= state.seq;
     return { state, step: continues ? "ok" : "gap" };
   }
+  if (message.type === "missed") return { state: withMissed(state, message), step: "ok" };
   if (message.seq <= state.seq) return { state, step: "ok" };
   if (message.seq !== state.seq + 1) return { state, step: "gap" };
   return { state: { ...applyDelta(state, message, receivedAtMs), seq: message.seq }, step: "ok" };
+}
+
+/** Kept until the snapshot that follows: what that one says of an alert is newer. */
+function withMissed(state: ReadyState, { events, gap, newest }: Extract<ServerMessage, { type: "missed" }>): ReadyState {
+  const before = state.arriving ?? NOTHING_MISSED;
+  const alerts = new Map([...before.alerts, ...events.map((event) => event.alert)].map((alert) => [alert.id, alert]));
+  return {
+    ...state,
+    // After a store that was set up anew its numbers are the smaller ones.
+    eventSeq: events.at(-1)?.seq ?? Math.min(state.eventSeq, newest),
+    arriving: {
+      fired: before.fired + events.filter(({ kind }) => kind === "new").length,
+      gap: before.gap || gap,
+      alerts: [...alerts.values()].slice(-MAX_ALERTS),
+    },
+  };
 }
 
 function fromSnapshot(before: LiveState, message: Extract<ServerMessage, { type: "snapshot" }>): ReadyState {
@@ -52,15 +85,22 @@ function fromSnapshot(before: LiveState, message: Extract<ServerMessage, { type:
     // What came between the last message and this snapshot is missing, so it has to be fetched again.
     return [stream.name, { ...history, complete: false }];
   });
+  const missed = before.kind === "ready" ? before.arriving : null;
+  const named = new Set(message.alerts.map(({ id }) => id));
+  // One that the snapshot does not have has ended, whatever its last event here said.
+  const older = (missed?.alerts ?? []).filter(({ id, state }) => !named.has(id) && state === "resolved");
   return {
     kind: "ready",
     run: message.run,
     seq: message.seq,
+    eventSeq: before.kind === "ready" ? before.eventSeq : message.eventSeq,
+    arriving: null,
+    missed: missed === null || (missed.fired === 0 && !missed.gap) ? null : { fired: missed.fired, gap: missed.gap },
     system: message.system,
     model: message.model,
     streamNames: message.streams.map((stream) => stream.name),
     streams: new Map(message.streams.map((stream) => [stream.name, stream])),
-    alerts: orderAlerts(message.alerts),
+    alerts: orderAlerts([...message.alerts, ...older]),
     histories: new Map(histories),
     serverAheadMs: null,
   };
@@ -91,7 +131,7 @@ function applyDelta(state: ReadyState, message: NumberedMessage, receivedAtMs: n
       return { ...state, histories: new Map(state.histories).set(message.stream, history), serverAheadMs: Math.max(state.serverAheadMs ?? aheadMs, aheadMs) };
     }
     case "alert":
-      return { ...state, alerts: orderAlerts([message.alert, ...state.alerts.filter((alert) => alert.id !== message.alert.id)]) };
+      return { ...state, eventSeq: message.event?.seq ?? state.eventSeq, alerts: orderAlerts([message.alert, ...state.alerts.filter((alert) => alert.id !== message.alert.id)]) };
     case "model":
       return { ...state, model: message.model };
     case "system":

@@ -81,7 +81,11 @@ export function startLiveStore(options: LiveStoreOptions, signal?: AbortSignal):
   const connection = startLiveConnection(
     {
       origin: options.origin,
-      resumePoint: () => (view.state.kind === "ready" && !snapshotNeeded ? { run: view.state.run, since: view.state.seq } : null),
+      resumePoint: () => {
+        const { state } = view;
+        if (state.kind === "empty") return null;
+        return { since: state.eventSeq, message: snapshotNeeded ? null : { run: state.run, seq: state.seq } };
+      },
       onMessage: (message) => {
         const nowMs = Date.now();
         const reduction = reduceMessage(view.state, message, nowMs);

@@ -1,12 +1,12 @@
 /** Words and numbers of the page, and the rule that nothing unscored looks like a verdict. */
 import { describe, expect, it } from "vitest";
 import { UNSCORED_REASONS } from "../../pipelines/types.ts";
-import { modelCard, scored, unscored } from "../testing/scenario.ts";
+import { alert, modelCard, scored, unscored } from "../testing/scenario.ts";
 import { arrowTarget } from "./arrow-keys.ts";
 import { formatBitrate, formatClock, formatDuration, formatFps, formatLatency, formatPercent } from "./format.ts";
 import { hrefOf, parseRoute } from "./route.ts";
 import { shownVerdict } from "./shown-verdict.ts";
-import { sentenceOfReason } from "./wording.ts";
+import { sentenceOfAlert, sentenceOfBlindSpot, sentenceOfReason, subjectOfAlert } from "./wording.ts";
 
 describe("verdicts", () => {
   it("have a sentence of their own for every reason the pipeline knows", () => {
@@ -34,6 +34,29 @@ describe("verdicts", () => {
 
   it("show the verdicts of a scripted demonstration, which says so elsewhere", () => {
     expect(shownVerdict(scored(0.9), "live", modelCard({ kind: "scripted", trained: false })).kind).toBe("manipulated");
+  });
+});
+
+describe("alerts", () => {
+  const life = { id: "1", stream: "studio-a", state: "firing", resolution: null, pendingAt: 1, firingAt: 2, resolvedAt: null } as const;
+
+  it("of blind spots are told in words of their own", () => {
+    const spots = [
+      { ...life, rule: "no-usable-face", measured: 312, limit: 300 },
+      { ...life, rule: "low-coverage", measured: 0.8, limit: 0.5 },
+      { ...life, rule: "decoder-restarts", measured: 8, limit: 8 },
+    ] as const;
+    expect(spots.map(subjectOfAlert)).toEqual(["no usable face", "low coverage", "decoder restarts"]);
+    expect(spots.map(sentenceOfBlindSpot)).toEqual([
+      "No face that can be judged for 5:12 min",
+      "80% of the windows hold too little to be judged; 50% are allowed",
+      "The decoder was restarted 8 times in a short time",
+    ]);
+    expect(sentenceOfAlert(spots[0])).toBe("Alert firing: stream studio-a, no usable face.");
+  });
+
+  it("of a face name its first track, and the one that it goes on with", () => {
+    expect([subjectOfAlert(alert("studio-a", { track: 3, tracks: [3] })), subjectOfAlert(alert("studio-a", { track: 3, tracks: [3, 5, 9] }))]).toEqual(["face #3", "face #3, now #9"]);
   });
 });
 

@@ -1,5 +1,6 @@
 /** What the page calls verdicts, states, reasons and resolutions. */
-import type { Alert, AlertState, PublisherProtocol, Source, StreamState, Verdict } from "../../daemon/protocol.ts";
+import type { Alert, AlertState, BlindSpotAlert, BlindSpotRule, PublisherProtocol, Source, StreamState, Verdict } from "../../daemon/protocol.ts";
+import { formatDuration, formatPercent, plural } from "./format.ts";
 
 export type VerdictKind = Verdict["kind"];
 
@@ -59,6 +60,7 @@ export const PROTOCOL_LABELS: Readonly<Record<PublisherProtocol, string>> = {
   "http-flv": "HTTP-FLV",
   "http-ts": "HTTP-TS",
   rtmp: "RTMP",
+  rtmps: "RTMPS",
   "udp-ts": "UDP",
   file: "File",
   whip: "WebRTC",
@@ -80,4 +82,34 @@ export const RESOLUTION_SENTENCES: Readonly<Record<NonNullable<Alert["resolution
   "stream-ended": "The stream ended",
   "analysis-restarted": "The analysis process was restarted",
   "daemon-restarted": "The daemon was restarted",
+  cleared: "It is over",
 };
+
+const BLIND_SPOT_LABELS: Readonly<Record<BlindSpotRule, string>> = {
+  "no-usable-face": "no usable face",
+  "low-coverage": "low coverage",
+  "decoder-restarts": "decoder restarts",
+};
+
+/** What an alert is about, beside the name of its stream. */
+export function subjectOfAlert(alert: Alert): string {
+  if (alert.rule !== "manipulated-face") return BLIND_SPOT_LABELS[alert.rule];
+  return alert.tracks.length === 1 ? `face #${alert.track}` : `face #${alert.track}, now #${alert.tracks.at(-1)}`;
+}
+
+export function sentenceOfBlindSpot({ rule, measured, limit }: BlindSpotAlert): string {
+  switch (rule) {
+    case "no-usable-face":
+      return `No face that can be judged for ${formatDuration(measured * 1000)}`;
+    case "low-coverage":
+      return `${formatPercent(measured)} of the windows hold too little to be judged; ${formatPercent(limit)} are allowed`;
+    case "decoder-restarts":
+      return `The decoder was restarted ${plural(measured, "time")} in a short time`;
+  }
+}
+
+/** Said aloud when it fires. */
+export function sentenceOfAlert(alert: Alert): string {
+  if (alert.rule !== "manipulated-face") return `Alert firing: stream ${alert.stream}, ${BLIND_SPOT_LABELS[alert.rule]}.`;
+  return `Alert firing: stream ${alert.stream}, face ${alert.track}, score ${formatPercent(alert.score)}.`;
+}

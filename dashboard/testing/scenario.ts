@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
-import type { Alert, ModelCard, ScorePoint, Stream, SystemStatus, Track, Verdict } from "../../daemon/protocol.ts";
+import type { FaceAlert, ModelCard, ScorePoint, Stream, SystemStatus, Track, Verdict } from "../../daemon/protocol.ts";
 import type { Snapshot } from "./scripted-daemon.ts";
 
 const SHA256 = "9f2c61d0b7a84e53c9d1f06a7b3e5d824416c0ffb1a97e35d28460cc9e7b1a52";
@@ -12,6 +12,7 @@ export function system(changes: Partial<SystemStatus> = {}): SystemStatus {
     version: "0.1.0",
     startedAt: Date.now() - 5_400_000,
     rtmpUrl: "rtmp://127.0.0.1:1935/live",
+    rtmpsUrl: null,
     whipUrl: "http://127.0.0.1:8481/whip",
     components: { ingest: ready(), "analysis-1": ready(), inference: ready(), store: ready() },
     samplingFps: 10,
@@ -132,12 +133,13 @@ export function idleStream(name: string, changes: Partial<Stream> = {}): Stream 
   });
 }
 
-export function alert(stream: string, changes: Partial<Alert> = {}): Alert {
+export function alert(stream: string, changes: Partial<FaceAlert> = {}): FaceAlert {
   const nowMs = Date.now();
   return {
     id: randomUUID(),
     stream,
     track: 1,
+    tracks: [1],
     rule: "manipulated-face",
     state: "firing",
     resolution: null,
@@ -172,5 +174,5 @@ export function scoreLine({ track, seconds, shape, endedAgoSeconds = 0 }: ScoreL
 }
 
 export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
-  return { run: randomUUID(), system: system(), model: modelCard(), streams: [], alerts: [], ...changes };
+  return { run: randomUUID(), eventSeq: 0, system: system(), model: modelCard(), streams: [], alerts: [], ...changes };
 }

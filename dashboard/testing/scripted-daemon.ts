@@ -5,10 +5,10 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { ScorePoint, ServerMessage } from "../../daemon/protocol.ts";
+import type { AlertEvent, ScorePoint, ServerMessage } from "../../daemon/protocol.ts";
 
 export type Snapshot = Omit<Extract<ServerMessage, { type: "snapshot" }>, "type" | "seq">;
-type Numbered = Exclude<ServerMessage, { type: "snapshot" | "resumed" }>;
+type Numbered = Exclude<ServerMessage, { type: "snapshot" | "resumed" | "missed" }>;
 /** A delta as a test writes it; the daemon numbers it. */
 export type Delta = Numbered extends infer M ? (M extends Numbered ? Omit<M, "seq"> : never) : never;
 
@@ -22,6 +22,8 @@ export interface ScriptedDaemon extends AsyncDisposable {
   push(delta: Delta): void;
   /** Numbers a message and keeps it from everyone, as if it had been lost. */
   skip(): void;
+  /** Events that a client gets which asks for those after a number. */
+  setEvents(events: readonly AlertEvent[]): void;
   setScores(stream: string, scores: readonly ScorePoint[]): void;
   setAccess(access: Access): void;
   /** How the connections so far were made: with a snapshot or resumed. */
@@ -47,6 +49,7 @@ export async function startScriptedDaemon(options: ScriptedDaemonOptions): Promi
   let seq = 0;
   let kept: Numbered[] = [];
   let access: Access = "open";
+  let events: readonly AlertEvent[] = [];
   const scores = new Map<string, readonly ScorePoint[]>();
   const greetings: ("snapshot" | "resumed")[] = [];
   const connections = new Set<Duplex>();
@@ -66,12 +69,17 @@ export async function startScriptedDaemon(options: ScriptedDaemonOptions): Promi
   });
 
   const greet = (client: WebSocket, url: URL): void => {
-    const since = Number(url.searchParams.get("since") ?? Number.NaN);
-    if (url.searchParams.get("run") === snapshot.run && since <= seq && since >= seq - kept.length) {
+    const heard = Number(url.searchParams.get("message") ?? Number.NaN);
+    if (url.searchParams.get("run") === snapshot.run && heard <= seq && heard >= seq - kept.length) {
       greetings.push("resumed");
-      client.send(JSON.stringify({ type: "resumed", run: snapshot.run, seq: since } satisfies ServerMessage));
-      for (const message of kept.slice(kept.length - (seq - since))) client.send(JSON.stringify(message));
+      client.send(JSON.stringify({ type: "resumed", run: snapshot.run, seq: heard } satisfies ServerMessage));
+      for (const message of kept.slice(kept.length - (seq - heard))) client.send(JSON.stringify(message));
       return;
+    }
+    const since = url.searchParams.get("since");
+    if (since !== null) {
+      const missed = events.filter((event) => event.seq > Number(since));
+      client.send(JSON.stringify({ type: "missed", events: missed, gap: false, oldest: 1, newest: events.at(-1)?.seq ?? 0, last: true } satisfies ServerMessage));
     }
     greetings.push("snapshot");
     client.send(JSON.stringify({ type: "snapshot", seq, ...snapshot } satisfies ServerMessage));
@@ -145,6 +153,9 @@ export async function startScriptedDaemon(options: ScriptedDaemonOptions): Promi
     skip: () => {
       seq += 1;
       kept = [];
+    },
+    setEvents: (next) => {
+      events = next;
     },
     setScores: (stream, points) => void scores.set(stream, points),
     setAccess: (next) => {

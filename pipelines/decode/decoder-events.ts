@@ -1,8 +1,8 @@
 /** What a live decoder tells the outside: its state, its events and its counters. */
 import type { ErrorCode, TruecastError } from "../errors.ts";
 import type { LossReason } from "../types.ts";
-import type { LiveVideoCodec } from "./decoder-feed.ts";
 import type { DiscontinuityCause } from "./media-clock.ts";
+import type { LiveVideoCodec } from "./video-tag.ts";
 
 export type RestartCause = "stalled" | "exited";
 
@@ -27,7 +27,7 @@ export type DecoderEvent =
   /** Size of the frames from here on. */
   | { readonly kind: "frame-size"; readonly widthPx: number; readonly heightPx: number }
   | { readonly kind: "restart"; readonly cause: RestartCause; readonly delayMs: number; readonly error: TruecastError }
-  | { readonly kind: "storm"; readonly waitMs: number; readonly error: TruecastError }
+  | { readonly kind: "storm"; readonly waitMs: number; readonly restarts: number; readonly error: TruecastError }
   /** Frames again; `downMs` since the decoder was found stalled or gone. */
   | { readonly kind: "recovered"; readonly cause: RestartCause; readonly downMs: number }
   | { readonly kind: "discontinuity"; readonly cause: DiscontinuityCause }

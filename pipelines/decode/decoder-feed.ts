@@ -1,7 +1,6 @@
-/** The container in which a codec's packets go to ffmpeg's stdin: FLV for H.264, IVF for VP8, which ffmpeg 5.1 cannot take from FLV. */
+/** The container in which a codec's packets go to ffmpeg's stdin: FLV for H.264, IVF for what ffmpeg 5.1 cannot take from FLV. */
 import { encodeFlvTag, flvHeader } from "./flv-reader.ts";
-
-export type LiveVideoCodec = "h264" | "vp8";
+import type { LiveVideoCodec } from "./video-tag.ts";
 
 export interface FedPacket {
   readonly kind: "keyframe" | "inter";
@@ -14,6 +13,8 @@ export interface FedPacket {
 export interface DecoderFeed {
   /** What ffmpeg is told with `-f`. */
   readonly format: "flv" | "ivf";
+  /** What ffmpeg is told with `-c:v`, where the container cannot say it. */
+  readonly decoder: string | null;
   readonly start: Buffer;
   /** Null where the codec has no header beside its keyframes. */
   header(payload: Uint8Array, timestampMs: number): Buffer | null;
@@ -21,11 +22,24 @@ export interface DecoderFeed {
 }
 
 export function decoderFeed(codec: LiveVideoCodec): DecoderFeed {
-  return codec === "h264" ? FLV : IVF;
+  switch (codec) {
+    case "h264":
+      return FLV;
+    case "hevc":
+      // ffmpeg has no name for it in IVF, but takes its word for the decoder, and the packets' timestamps with it.
+      return ivf("HEVC", "hevc");
+    case "av1":
+      return ivf("AV01");
+    case "vp9":
+      return ivf("VP90");
+    case "vp8":
+      return ivf("VP80");
+  }
 }
 
 const FLV: DecoderFeed = {
   format: "flv",
+  decoder: null,
   start: flvHeader(),
   header: (payload, timestampMs) => encodeFlvTag({ kind: "sequence-header", timestampMs, compositionMs: 0, payload }),
   packet: (packet) => encodeFlvTag(packet),
@@ -33,25 +47,29 @@ const FLV: DecoderFeed = {
 
 const FRAME_HEADER_BYTES = 12;
 
-const IVF: DecoderFeed = {
-  format: "ivf",
-  start: ivfHeader(),
-  header: () => null,
-  packet({ timestampMs, payload }) {
-    const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payload.length);
-    frame.writeUInt32LE(payload.length, 0);
-    frame.writeBigUInt64LE(BigInt(timestampMs), 4);
-    frame.set(payload, FRAME_HEADER_BYTES);
-    return frame;
-  },
-};
+function ivf(fourCc: string, decoder: string | null = null): DecoderFeed {
+  return {
+    format: "ivf",
+    decoder,
+    start: ivfHeader(fourCc),
+    header: () => null,
+    packet({ timestampMs, compositionMs, payload }) {
+      const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payload.length);
+      frame.writeUInt32LE(payload.length, 0);
+      // Of the picture, not of decoding: ffmpeg puts pictures in order by itself.
+      frame.writeBigUInt64LE(BigInt(timestampMs + compositionMs), 4);
+      frame.set(payload, FRAME_HEADER_BYTES);
+      return frame;
+    },
+  };
+}
 
 /** The time base is a millisecond, as in FLV; the size of the picture is in each keyframe, and the one here means nothing. */
-function ivfHeader(): Buffer {
+function ivfHeader(fourCc: string): Buffer {
   const header = Buffer.alloc(32);
   header.write("DKIF", 0, "latin1");
   header.writeUInt16LE(32, 6);
-  header.write("VP80", 8, "latin1");
+  header.write(fourCc, 8, "latin1");
   header.writeUInt16LE(16, 12);
   header.writeUInt16LE(16, 14);
   header.writeUInt32LE(1_000, 16);

@@ -5,9 +5,10 @@ import { SLOT_MS } from "../types.ts";
 import { readDecoderLogLine } from "./decoder-log.ts";
 import { liveArguments } from "./ffmpeg-arguments.ts";
 import { type FfmpegExit, startFfmpeg } from "./ffmpeg-process.ts";
-import { type LiveVideoCodec, decoderFeed } from "./decoder-feed.ts";
+import { decoderFeed } from "./decoder-feed.ts";
 import { createFrameAssembler } from "./frame-assembler.ts";
 import type { ClockedPacket, VideoHeader } from "./packet-history.ts";
+import type { LiveVideoCodec } from "./video-tag.ts";
 
 export interface RunFrame {
   readonly ptsMs: number;
@@ -72,7 +73,7 @@ export function startDecoderRun(options: DecoderRunOptions): DecoderRun {
 
   const ffmpeg = startFfmpeg({
     input,
-    arguments: liveArguments({ format: container.format, ...(options.resumeAtMs === null ? {} : { resumeAtMs: options.resumeAtMs - baseMs }) }),
+    arguments: liveArguments({ format: container.format, decoder: container.decoder, ...(options.resumeAtMs === null ? {} : { resumeAtMs: options.resumeAtMs - baseMs }) }),
     onOutput: (chunk, taken) => assembler.pixels(chunk, taken),
     onLogLine(line) {
       const entry = readDecoderLogLine(line);

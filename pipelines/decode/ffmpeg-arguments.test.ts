@@ -14,6 +14,11 @@ it("gives live decoding exactly these arguments", () => {
   );
 });
 
+it("names the decoder where the container cannot", () => {
+  expect(liveArguments({ format: "ivf", decoder: "hevc" }).inputOptions.slice(-4)).toEqual(["-f", "ivf", "-c:v", "hevc"]);
+  expect(liveArguments({ format: "ivf", decoder: null }).inputOptions.slice(-2)).toEqual(["-f", "ivf"]);
+});
+
 it("asks a refilled decoder for one frame a second up to the point where it goes on", () => {
   expect(liveArguments({ resumeAtMs: 12_300 }).outputOptions.join(" ")).toContain(
     "select='isnan(prev_selected_t)+if(lt(t,12.3),not(eq(floor(t),floor(prev_selected_t))),not(eq(floor(t*10+0.00001),floor(prev_selected_t*10+0.00001))))'",

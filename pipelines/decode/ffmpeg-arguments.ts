@@ -74,7 +74,7 @@ const COMMON = ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info
 const MAX_PIXELS = ["-max_pixels", String(MAX_SOURCE_SIDE_PX * MAX_SOURCE_SIDE_PX)] as const;
 
 /** Live packets on stdin, each frame out as soon as it can be. `resumeAtMs`: position in what is fed from which frames are wanted. */
-export function liveArguments(options: { readonly format?: "flv" | "ivf"; readonly resumeAtMs?: number } = {}): FfmpegArguments {
+export function liveArguments(options: { readonly format?: "flv" | "ivf"; readonly decoder?: string | null; readonly resumeAtMs?: number } = {}): FfmpegArguments {
   return {
     inputOptions: [
       ...COMMON,
@@ -88,6 +88,7 @@ export function liveArguments(options: { readonly format?: "flv" | "ivf"; readon
       // PTS stay those of what is fed, which the media clock has already made continuous.
       "-copyts",
       "-f", options.format ?? "flv",
+      ...(options.decoder ? ["-c:v", options.decoder] : []),
     ],
     outputOptions: outputOptions(options.resumeAtMs),
   };

@@ -53,12 +53,12 @@ describe("tags of other kinds", () => {
     ["metadata", tag(18, [2, 0, 0]), "other", null],
     ["an empty tag", tag(9, []), "other", null],
     ["a player command", tag(9, [0x57, 0]), "other", null],
-    ["a truncated H.264 tag", tag(9, [0x17, 1]), "other", "h264"],
-    ["Sorenson H.263", tag(9, [0x12, 0]), "keyframe", "h263"],
-    ["an unknown codec", tag(9, [0x2e, 0]), "inter", "unknown"],
+    ["a truncated H.264 tag", tag(9, [0x17, 1]), "other", null],
+    ["Sorenson H.263", tag(9, [0x12, 0]), "unsupported", null],
+    ["an unknown codec", tag(9, [0x2e, 0]), "unsupported", null],
     ["an Enhanced RTMP HEVC header", tag(9, [0x90, ...hvc1, 1]), "sequence-header", "hevc"],
     ["an Enhanced RTMP HEVC frame", tag(9, [0xa1, ...hvc1, 0, 0, 7, 1]), "inter", "hevc"],
-    ["an Enhanced RTMP frame of unknown codec", tag(9, [0x93, 1, 2, 3, 4, 5]), "keyframe", "unknown"],
+    ["an Enhanced RTMP frame of unknown codec", tag(9, [0x93, 1, 2, 3, 4, 5]), "unsupported", null],
   ])("reads %s", (_name, bytes, kind, codec) => {
     expect(read(bytes)).toMatchObject({ kind, codec });
   });

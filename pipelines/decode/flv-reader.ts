@@ -1,18 +1,20 @@
-/** FLV bytes to tags, incrementally and bounded, and tags back to FLV bytes (Adobe FLV 10.1 annex E, Enhanced RTMP v1). */
+/** FLV bytes to tags, incrementally and bounded, and tags back to FLV bytes (Adobe FLV 10.1 annex E, Enhanced RTMP v2). */
 import { TruecastError } from "../errors.ts";
+import { type LiveVideoCodec, readVideoTag } from "./video-tag.ts";
 
-export type FlvTagKind = "sequence-header" | "keyframe" | "inter" | "end-of-sequence" | "other";
-export type FlvVideoCodec = "h264" | "hevc" | "av1" | "vp9" | "vp8" | "h263" | "vp6" | "screen-video" | "unknown";
+export type FlvTagKind = "sequence-header" | "keyframe" | "inter" | "end-of-sequence" | "unsupported" | "other";
 
 export interface FlvTag {
-  /** `other`: audio, metadata, commands. */
+  /** `unsupported`: video that nothing here can decode. `other`: audio, metadata, commands. */
   readonly kind: FlvTagKind;
   /** Decoding timestamp as sent, 32 bit. */
   readonly timestampMs: number;
   /** PTS minus DTS as sent; 0 where the codec has none. */
   readonly compositionMs: number;
-  /** Null for `other` tags that are not video. */
-  readonly codec: FlvVideoCodec | null;
+  /** Null for `unsupported` and `other` tags. */
+  readonly codec: LiveVideoCodec | null;
+  /** Of an `unsupported` tag, fit to be shown to people. */
+  readonly codecName: string | null;
   /** The codec's own bytes: decoder configuration record of a sequence header, length-prefixed NAL units of a frame. */
   readonly payload: Uint8Array;
 }
@@ -33,9 +35,6 @@ const VIDEO_HEADER_BYTES = 5;
 const DEFAULT_MAX_TAG_BYTES = 8 * 1024 * 1024;
 /** Data offsets other than 9 are legal, but no writer uses large ones. */
 const MAX_FILE_HEADER_BYTES = 1024;
-
-const LEGACY_CODECS: Readonly<Record<number, FlvVideoCodec>> = { 2: "h263", 3: "screen-video", 4: "vp6", 5: "vp6", 6: "screen-video", 7: "h264", 12: "hevc" };
-const FOURCC_CODECS: Readonly<Record<string, FlvVideoCodec>> = { avc1: "h264", hvc1: "hevc", av01: "av1", vp09: "vp9", vp08: "vp8" };
 
 type Step = "file-header" | "file-header-rest" | "tag-header" | "body" | "trailer";
 
@@ -78,7 +77,7 @@ export function createFlvReader(options: { readonly maxTagBytes?: number } = {})
           return undefined;
         }
         expect("trailer", TRAILER_BYTES);
-        return { kind: "other", timestampMs: header.timestampMs, compositionMs: 0, codec: null, payload: new Uint8Array(0) };
+        return otherTag(header.timestampMs, bytes.subarray(0, 0));
       }
       case "body":
         expect("trailer", TRAILER_BYTES);
@@ -112,48 +111,15 @@ export function createFlvReader(options: { readonly maxTagBytes?: number } = {})
 }
 
 function readTag(type: number, timestampMs: number, body: Buffer): FlvTag {
-  const other = (codec: FlvVideoCodec | null): FlvTag => ({ kind: "other", timestampMs, compositionMs: 0, codec, payload: body });
-  if (type !== 9) return other(null);
-  const first = body.readUInt8(0);
-  const frameType = (first >> 4) & 0x7;
-  // Frame type 5 is a command to a player.
-  if (frameType === 5) return other(null);
-  const frameKind = frameType === 1 || frameType === 4 ? "keyframe" : "inter";
-  if ((first & 0x80) !== 0) return readEnhancedTag({ timestampMs, body, packetType: first & 0xf, frameKind, other });
-  const codec = LEGACY_CODECS[first & 0xf] ?? "unknown";
-  if (codec !== "h264" && codec !== "hevc") return { kind: frameKind, timestampMs, compositionMs: 0, codec, payload: body.subarray(1) };
-  if (body.length < 5) return other(codec);
-  const tag = { timestampMs, compositionMs: body.readIntBE(2, 3), codec, payload: body.subarray(5) };
-  switch (body.readUInt8(1)) {
-    case 0: return { ...tag, kind: "sequence-header", compositionMs: 0 };
-    case 1: return { ...tag, kind: frameKind };
-    case 2: return { ...tag, kind: "end-of-sequence", compositionMs: 0 };
-    default: return other(codec);
-  }
+  if (type !== 9) return otherTag(timestampMs, body);
+  const video = readVideoTag(body);
+  if (video.kind === "empty") return otherTag(timestampMs, body);
+  if (video.kind === "unsupported") return { ...otherTag(timestampMs, body), kind: "unsupported", codecName: video.name };
+  return { ...video, timestampMs, codecName: null };
 }
 
-function readEnhancedTag(tag: {
-  readonly timestampMs: number;
-  readonly body: Buffer;
-  readonly packetType: number;
-  readonly frameKind: "keyframe" | "inter";
-  readonly other: (codec: FlvVideoCodec | null) => FlvTag;
-}): FlvTag {
-  const { body, timestampMs } = tag;
-  if (body.length < 5) return tag.other("unknown");
-  const codec = FOURCC_CODECS[body.toString("latin1", 1, 5)] ?? "unknown";
-  switch (tag.packetType) {
-    case 0: return { kind: "sequence-header", timestampMs, compositionMs: 0, codec, payload: body.subarray(5) };
-    case 1: {
-      // CodedFrames carry a composition time for H.264 and HEVC only.
-      if (codec !== "h264" && codec !== "hevc") return { kind: tag.frameKind, timestampMs, compositionMs: 0, codec, payload: body.subarray(5) };
-      if (body.length < 8) return tag.other(codec);
-      return { kind: tag.frameKind, timestampMs, compositionMs: body.readIntBE(5, 3), codec, payload: body.subarray(8) };
-    }
-    case 2: return { kind: "end-of-sequence", timestampMs, compositionMs: 0, codec, payload: body.subarray(5) };
-    case 3: return { kind: tag.frameKind, timestampMs, compositionMs: 0, codec, payload: body.subarray(5) };
-    default: return tag.other(codec);
-  }
+function otherTag(timestampMs: number, payload: Uint8Array): FlvTag {
+  return { kind: "other", timestampMs, compositionMs: 0, codec: null, codecName: null, payload };
 }
 
 /** An FLV file header that announces video only, so that ffmpeg does not wait for audio. */

@@ -72,6 +72,18 @@ it("keeps the order and the PTS of streams with B-frames", async () => {
   expect(frames.filter((frame) => !frameNumberMatches({ ptsMs: frame.ptsMs - 67, rgb: frame.rgb }))).toEqual([]);
 });
 
+it("feeds each packet once, however many come in one piece", async () => {
+  // As a new route brings them: what was kept, then all that came meanwhile; here two groups of pictures and a bit.
+  const tags = await makeFlvTags({ picture: NUMBERED_PICTURE, seconds: 2.5, gopFrames: 30 });
+  const { decoder, frames } = watchDecoder();
+  decoder.write(Buffer.concat([flvHeader(), ...videoTags(tags).map((tag) => tagBytes(tag))]));
+  decoder.detach();
+  await expect.poll(() => frames.length, until).toBe(25);
+  expect(frames.map((frame) => frame.ptsMs)).toEqual(Array.from({ length: 25 }, (_, slot) => slot * 100));
+  expect(frames.filter((frame) => !frameNumberMatches(frame))).toEqual([]);
+  expect(decoder.counters).toMatchObject({ decodeErrors: 0, restarts: 0 });
+});
+
 it("goes on at the newest frame when ffmpeg is killed, ten seconds away from the next keyframe", async () => {
   const { decoder, frames, eventsOf } = watchDecoder();
   await using _player = playTags(longGop, (bytes) => decoder.write(bytes), { speed: 2 });

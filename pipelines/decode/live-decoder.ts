@@ -210,7 +210,7 @@ export function startLiveDecoder(options: LiveDecoderOptions, signal?: AbortSign
     const waitMs = decision.kind === "storm" ? decision.waitMs : decision.delayMs;
     if (decision.kind === "storm") {
       enter({ kind: "storm", cause, sinceMs, retryAtMs: nowMs + waitMs });
-      onEvent({ kind: "storm", waitMs, error: new TruecastError("decoder-storm", `The decoder was restarted ${decision.restarts} times; the next try is in ${waitMs / 1000} s.`, { cause: error }) });
+      onEvent({ kind: "storm", waitMs, restarts: decision.restarts, error: new TruecastError("decoder-storm", `The decoder was restarted ${decision.restarts} times; the next try is in ${waitMs / 1000} s.`, { cause: error }) });
     } else {
       enter({ kind: "recovering", cause, sinceMs });
       onEvent({ kind: "restart", cause, delayMs: waitMs, error });

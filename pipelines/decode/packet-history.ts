@@ -1,5 +1,6 @@
 /** What a restarted decoder must be fed to go on at once: the sequence header and the packets since the last keyframe. */
-import type { FedPacket, LiveVideoCodec } from "./decoder-feed.ts";
+import type { FedPacket } from "./decoder-feed.ts";
+import type { LiveVideoCodec } from "./video-tag.ts";
 
 export interface ClockedPacket extends FedPacket {
   /** DTS on the stream's continuous clock; `timestampMs` of what is fed to a decoder is relative to that decoder's start. */
@@ -8,7 +9,7 @@ export interface ClockedPacket extends FedPacket {
 
 export interface VideoHeader {
   readonly codec: LiveVideoCodec;
-  /** Decoder configuration record of H.264; for VP8, which has none, the size of its picture. */
+  /** Equal for what one decoder takes without a new beginning: configuration record, sequence header, or the picture's size. */
   readonly payload: Uint8Array;
 }
 

@@ -2,6 +2,9 @@
 
 export type RestartDecision = { readonly kind: "restart"; readonly delayMs: number } | { readonly kind: "storm"; readonly waitMs: number; readonly restarts: number };
 
+/** Restarts within a minute; one more is a storm. */
+export const MAX_RESTARTS = 8;
+
 export interface RestartPolicy {
   /** The decoder ended at `nowMs` without being asked to. */
   ended(nowMs: number): RestartDecision;
@@ -21,7 +24,7 @@ export interface RestartPolicyOptions {
 }
 
 export function createRestartPolicy(options: RestartPolicyOptions = {}): RestartPolicy {
-  const { firstDelayMs = 250, maxDelayMs = 10_000, maxRestarts = 8, stormWindowMs = 60_000, stormWaitMs = 30_000, stableAfterMs = 10_000 } = options;
+  const { firstDelayMs = 250, maxDelayMs = 10_000, maxRestarts = MAX_RESTARTS, stormWindowMs = 60_000, stormWaitMs = 30_000, stableAfterMs = 10_000 } = options;
   let restartsAtMs: number[] = [];
   let failures = 0;
   let deliveringSinceMs: number | null = null;

@@ -1,11 +1,14 @@
 /** Picture size from an H.264 sequence header, before any decoder sees it (ITU-T H.264 sections 7.3.2.1.1 and 7.4.2.1.1). */
-import { TruecastError } from "../errors.ts";
+import type { TruecastError } from "../errors.ts";
+import { type BitReader, createBitReader, malformedHeader, withoutEmulationPrevention } from "./bit-reader.ts";
 
 export interface PictureFormat {
   readonly widthPx: number;
   readonly heightPx: number;
   readonly profileIdc: number;
 }
+
+const WHAT = "H.264 sequence header";
 
 /** Profiles whose sequence parameter set carries chroma format and scaling lists. */
 const HIGH_PROFILES: ReadonlySet<number> = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
@@ -29,7 +32,7 @@ export function readAvcConfiguration(record: Uint8Array): PictureFormat {
  */
 export function readSequenceParameterSet(nal: Uint8Array): PictureFormat {
   if (((nal[0] ?? 0) & 0x1f) !== 7) throw broken();
-  const bits = bitReader(withoutEmulationPrevention(nal.subarray(1)));
+  const bits = createBitReader(withoutEmulationPrevention(nal.subarray(1)), WHAT);
   const profileIdc = bits.fixed(8);
   bits.fixed(16); // constraint flags and level
   bits.exp(); // seq_parameter_set_id
@@ -76,43 +79,6 @@ export function readSequenceParameterSet(nal: Uint8Array): PictureFormat {
   return { widthPx, heightPx, profileIdc };
 }
 
-interface BitReader {
-  /** An unsigned number of `count` bits. */
-  fixed(count: number): number;
-  /** Unsigned Exp-Golomb (section 9.1); the signed kind has the same length. */
-  exp(): number;
-  signedExp(): number;
-}
-
-function bitReader(bytes: Uint8Array): BitReader {
-  let position = 0;
-  function bit(): number {
-    const byte = bytes[position >> 3];
-    if (byte === undefined) throw broken();
-    const value = (byte >> (7 - (position & 7))) & 1;
-    position++;
-    return value;
-  }
-  function fixed(count: number): number {
-    let value = 0;
-    for (let i = 0; i < count; i++) value = value * 2 + bit();
-    return value;
-  }
-  function exp(): number {
-    let zeros = 0;
-    while (bit() === 0) {
-      zeros++;
-      if (zeros > 31) throw broken();
-    }
-    return 2 ** zeros - 1 + fixed(zeros);
-  }
-  function signedExp(): number {
-    const code = exp();
-    return code % 2 === 1 ? (code + 1) / 2 : -code / 2;
-  }
-  return { fixed, exp, signedExp };
-}
-
 /** Section 7.3.2.1.1.1: the lists are not needed, but their length depends on their content. */
 function skipScalingLists(bits: BitReader, count: number): void {
   for (let list = 0; list < count; list++) {
@@ -127,22 +93,6 @@ function skipScalingLists(bits: BitReader, count: number): void {
   }
 }
 
-/** Section 7.4.1: 00 00 03 stands for 00 00. */
-function withoutEmulationPrevention(bytes: Uint8Array): Uint8Array {
-  const plain = new Uint8Array(bytes.length);
-  let length = 0;
-  let zeros = 0;
-  for (const byte of bytes) {
-    if (zeros >= 2 && byte === 3) {
-      zeros = 0;
-      continue;
-    }
-    zeros = byte === 0 ? zeros + 1 : 0;
-    plain[length++] = byte;
-  }
-  return plain.subarray(0, length);
-}
-
 function broken(): TruecastError {
-  return new TruecastError("protocol-violation", "The H.264 sequence header is malformed.");
+  return malformedHeader(WHAT);
 }

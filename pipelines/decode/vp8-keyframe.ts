@@ -7,8 +7,6 @@ const START_CODE = 0x9d012a;
 export interface Vp8Picture {
   readonly widthPx: number;
   readonly heightPx: number;
-  /** The bytes that say so: equal for pictures of equal size. */
-  readonly sizeBytes: Uint8Array;
 }
 
 /** @throws TruecastError protocol-violation for what is no keyframe */
@@ -16,5 +14,5 @@ export function readVp8Keyframe(frame: Uint8Array): Vp8Picture {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, Math.min(frame.byteLength, HEADER_BYTES));
   if (bytes.length < HEADER_BYTES || (bytes.readUInt8(0) & 1) !== 0 || bytes.readUIntBE(3, 3) !== START_CODE) throw new TruecastError("protocol-violation", "A VP8 keyframe does not begin like one.");
   // The upper two bits are a scale for display, which no decoder applies.
-  return { widthPx: bytes.readUInt16LE(6) & 0x3fff, heightPx: bytes.readUInt16LE(8) & 0x3fff, sizeBytes: Uint8Array.from(bytes.subarray(6, HEADER_BYTES)) };
+  return { widthPx: bytes.readUInt16LE(6) & 0x3fff, heightPx: bytes.readUInt16LE(8) & 0x3fff };
 }

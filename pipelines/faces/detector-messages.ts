@@ -7,11 +7,16 @@ export interface WorkerPicture {
   readonly rgb: Uint8Array;
 }
 
-export interface DetectorRequest {
-  readonly id: number;
-  readonly pictures: readonly WorkerPicture[];
-  readonly minConfidence: number;
+/** How the worker is started. */
+export interface DetectorWorkerData {
+  /** Loads the recognition network as well: 100 MB more. */
+  readonly describes: boolean;
 }
+
+export type DetectorRequest =
+  | { readonly kind: "detect"; readonly id: number; readonly pictures: readonly WorkerPicture[]; readonly minConfidence: number }
+  /** `rgb` is DESCRIPTOR_INPUT_PX square. */
+  | { readonly kind: "describe"; readonly id: number; readonly rgb: Uint8Array };
 
 export type DetectorReply =
   | { readonly kind: "ready" }
@@ -24,4 +29,5 @@ export type DetectorReply =
       /** Live tensors after the request; flat unless something leaks. */
       readonly tensors: number;
     }
+  | { readonly kind: "described"; readonly id: number; readonly descriptor: Float32Array }
   | { readonly kind: "failed"; readonly id: number; readonly message: string };

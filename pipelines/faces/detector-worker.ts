@@ -1,11 +1,16 @@
-/** Worker thread: runs face-api's TinyFaceDetector on pictures of any size, one request after the other. */
+/**
+ * Worker thread: runs face-api's TinyFaceDetector on pictures of any size, one request after the other, and describes faces
+ * for recognition in between.
+ */
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parentPort } from "node:worker_threads";
+import { setImmediate } from "node:timers/promises";
+import { parentPort, workerData } from "node:worker_threads";
 import { memory, ready, setBackend } from "@tensorflow/tfjs";
 import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import faceapi from "@vladmandic/face-api/dist/face-api.node-wasm.js";
-import type { DetectorReply, DetectorRequest, WorkerPicture } from "./detector-messages.ts";
+import type { DetectorReply, DetectorRequest, DetectorWorkerData, WorkerPicture } from "./detector-messages.ts";
+import { describeFace, DESCRIPTOR_INPUT_PX, type DescriptorNetwork, foldParameters, type RecognitionParameters } from "./face-descriptor-network.ts";
 import { runTinyFaceNetwork, type TinyFaceParameters } from "./tiny-face-network.ts";
 import { decodeCells, VALUES_PER_CELL } from "./tiny-face-cells.ts";
 
@@ -20,16 +25,34 @@ let scratch = new Float32Array(0);
 /** A fine search of the whole picture. */
 const LARGEST = { widthPx: 960, heightPx: 544 } as const;
 
-async function load(): Promise<void> {
+/** @returns the network that describes faces, when it is wanted */
+async function load(describes: boolean): Promise<DescriptorNetwork | null> {
   // One thread: detection shares its cores with ffmpeg and inference, and streams are the unit of parallelism.
   setThreadsCount(1);
   setWasmPaths(`${dirname(fileURLToPath(import.meta.resolve("@tensorflow/tfjs-backend-wasm")))}/`);
   await setBackend("wasm");
   await ready();
-  const packageJson = fileURLToPath(import.meta.resolve("@vladmandic/face-api/package.json"));
-  await net.loadFromDisk(`${dirname(packageJson)}/model`);
+  const weights = `${dirname(fileURLToPath(import.meta.resolve("@vladmandic/face-api/package.json")))}/model`;
+  await net.loadFromDisk(weights);
   // The WebAssembly heap grows with the largest picture and never shrinks: it does so before anyone is served.
   detectIn({ rgb: new Uint8Array(LARGEST.widthPx * LARGEST.heightPx * 3), ...LARGEST }, 1);
+  if (!describes) return null;
+  const recognition = faceapi.nets.faceRecognitionNet;
+  await recognition.loadFromDisk(weights);
+  const network = foldParameters(recognition.params as unknown as RecognitionParameters);
+  // The first run prepares each convolution, and takes five times as long as any later one.
+  await descriptorOf(network, new Uint8Array(DESCRIPTOR_INPUT_PX ** 2 * 3));
+  return network;
+}
+
+/** One block of the network a turn, so that a detection that comes meanwhile waits for a few milliseconds and not for all. */
+async function descriptorOf(network: DescriptorNetwork, rgb: Uint8Array): Promise<Float32Array> {
+  const steps = describeFace(network, rgb);
+  for (;;) {
+    await setImmediate();
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
 }
 
 /**
@@ -64,14 +87,33 @@ const port = parentPort;
 if (port === null) throw new Error("detector-worker.ts is started by face-api-detector.ts, in a worker thread.");
 const reply = (message: DetectorReply): void => port.postMessage(message);
 
-await load();
+const { describes } = workerData as DetectorWorkerData;
+const network = await load(describes);
 port.on("message", (request: DetectorRequest) => {
+  if (request.kind === "describe") void describe(request);
+  else detect(request);
+});
+reply({ kind: "ready" });
+
+function detect(request: Extract<DetectorRequest, { kind: "detect" }>): void {
   try {
     const started = performance.now();
     const found = request.pictures.map((picture) => detectIn(picture, request.minConfidence));
     reply({ kind: "found", id: request.id, found, workMs: performance.now() - started, tensors: memory().numTensors });
   } catch (error) {
-    reply({ kind: "failed", id: request.id, message: error instanceof Error ? error.message : String(error) });
+    replyFailed(request.id, error);
   }
-});
-reply({ kind: "ready" });
+}
+
+async function describe({ id, rgb }: Extract<DetectorRequest, { kind: "describe" }>): Promise<void> {
+  try {
+    if (network === null) throw new Error("The recognition network was not asked for.");
+    reply({ kind: "described", id, descriptor: await descriptorOf(network, rgb) });
+  } catch (error) {
+    replyFailed(id, error);
+  }
+}
+
+function replyFailed(id: number, error: unknown): void {
+  reply({ kind: "failed", id, message: error instanceof Error ? error.message : String(error) });
+}

@@ -5,12 +5,14 @@ import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import faceapi from "@vladmandic/face-api/dist/face-api.node-wasm.js";
 import { ready, setBackend } from "@tensorflow/tfjs";
 import pino from "pino";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Box, Frame } from "../types.ts";
 import { centreDistance, overlap, sideOf } from "./box-geometry.ts";
 import { type FaceApiDetector, type FaceDetectorEvent, startFaceApiDetector } from "./face-api-detector.ts";
 import { FACES, frameOf, inView, photograph, plainFrame } from "./testing/test-pictures.ts";
 
+/** As daemon/alerts/face-likeness.ts has it. */
+const SAME_FACE_DISTANCE_IN_USE = 0.4;
 const log = pino({ level: "silent" });
 const events: FaceDetectorEvent[] = [];
 let detector: FaceApiDetector;
@@ -145,4 +147,62 @@ test("refuses more than may wait, and everything once closed", async () => {
   await Promise.all([brief.close(), expect(unfinished).rejects.toMatchObject({ code: "internal" })]);
   await brief.close();
   await expect(brief.detect(frame)).rejects.toMatchObject({ code: "internal" });
+});
+
+describe("descriptions", () => {
+  let describing: FaceApiDetector;
+  beforeAll(async () => {
+    describing = await startFaceApiDetector({ log, describes: true });
+  }, 60_000);
+  afterAll(() => describing.close());
+
+  /** Mean of three looks at boxes that differ as a tracker's do; `widthPx` of the picture that the face is filmed in. */
+  async function meanLook(sample: number, index: number, facePx: number): Promise<Float32Array> {
+    const photo = await photograph(sample);
+    const face = FACES[sample]![index]!;
+    const scale = facePx / face.height;
+    const view = { widthPx: 640, heightPx: 360, region: { x: face.x + face.width / 2 - 320 / scale, y: face.y + face.height / 2 - 180 / scale, width: 640 / scale, height: 360 / scale } };
+    const frame = frameOf(photo, view);
+    const box = inView(face, view);
+    const looks: Float32Array[] = [];
+    for (const off of [-0.05, 0, 0.05]) looks.push((await describing.describe(frame, { ...box, x: box.x + off * box.width, y: box.y - off * box.height }))!);
+    return looks[0]!.map((_, i) => looks.reduce((total, look) => total + look[i]!, 0) / looks.length);
+  }
+  const distance = (a: Float32Array, b: Float32Array): number => Math.hypot(...a.map((value, i) => value - b[i]!));
+
+  test("tell the fifteen people of the photographs apart, filmed near and far", { timeout: 60_000 }, async () => {
+    const people: (readonly [Float32Array, Float32Array])[] = [];
+    for (const [sample, faces] of Object.entries(FACES)) {
+      for (const index of faces.keys()) people.push([await meanLook(Number(sample), index, 60), await meanLook(Number(sample), index, 150)] as const);
+    }
+    const own = people.map(([far, near]) => distance(far, near));
+    const others = people.flatMap(([far], i) => people.filter((_, j) => j !== i).map(([, near]) => distance(far, near)));
+    expect(Math.max(...own)).toBeLessThan(0.3);
+    expect(Math.min(...others)).toBeGreaterThan(SAME_FACE_DISTANCE_IN_USE);
+  });
+
+  test("one face at a time; a second is not waited for, and one started without gives none", async () => {
+    const { frame, faces } = await closeUp(1, 200);
+    const [first, second] = await Promise.all([describing.describe(frame, faces[0]!), describing.describe(frame, faces[0]!)]);
+    expect([first?.length, second]).toEqual([128, null]);
+    expect(await detector.describe(frame, faces[0]!)).toBeNull();
+  });
+
+  test("let a detection that comes meanwhile go first", async () => {
+    const { frame, faces } = await closeUp(1, 200);
+    const order: string[] = [];
+    const look = describing.describe(frame, faces[0]!).then(() => order.push("described"));
+    await describing.detect(frame, { search: [], around: faces }).then(() => order.push("detected"));
+    await look;
+    expect(order).toEqual(["detected", "described"]);
+  });
+
+  test("that the worker does not live to give are null, and the next one is given", async () => {
+    await using fragile = await startFaceApiDetector({ log, describes: true, workerUrl: new URL("./testing/detector-worker-fixture.ts", import.meta.url) });
+    const { frame, faces } = await closeUp(1, 200);
+    const [, look] = await Promise.allSettled([fragile.detect(plainFrame(20, 20, 0)), fragile.describe(frame, faces[0]!)]);
+    expect(look).toEqual({ status: "fulfilled", value: null });
+    await fragile.detect(frame, { search: [], around: faces });
+    expect(await fragile.describe(frame, faces[0]!)).toHaveLength(128);
+  }, 60_000);
 });

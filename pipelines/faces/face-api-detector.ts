@@ -2,10 +2,13 @@
 import type { Logger } from "pino";
 import { Worker } from "node:worker_threads";
 import { TruecastError } from "../errors.ts";
-import type { FaceDetector, Frame } from "../types.ts";
+import type { Box, FaceDetector, Frame } from "../types.ts";
+import { squareAround } from "./box-geometry.ts";
 import { mergeFound, planPictures } from "./detector-input.ts";
-import type { DetectorReply, DetectorRequest, WorkerPicture } from "./detector-messages.ts";
+import type { DetectorReply, DetectorRequest, DetectorWorkerData } from "./detector-messages.ts";
 import { type DetectionScope, type ScopedDetection, type ScopedFaceDetector, WHOLE_PICTURE } from "./detection-scope.ts";
+import { DESCRIPTOR_INPUT_PX } from "./face-descriptor-network.ts";
+import { resample } from "./resample.ts";
 
 export interface FaceDetectorOptions {
   readonly log: Logger;
@@ -13,6 +16,8 @@ export interface FaceDetectorOptions {
   readonly minConfidence?: number;
   /** A detection that takes longer means that the worker hangs: it is ended and started again. */
   readonly timeoutMs?: number;
+  /** Whether it can describe faces; costs 100 MB. */
+  readonly describes?: boolean;
   /** Requests that may wait; one more is refused with `overload`. */
   readonly maxPending?: number;
   readonly onEvent?: (event: FaceDetectorEvent) => void;
@@ -27,6 +32,12 @@ export type RestartCause = "exited" | "timed-out";
 
 export interface FaceApiDetector extends FaceDetector, ScopedFaceDetector {
   detect(frame: Frame, scope?: DetectionScope): Promise<readonly ScopedDetection[]>;
+  /**
+   * 128 numbers that lie near those of the same person's face, and far from anyone else's (face-api's recognition network).
+   * Detections go before it, so it never holds up a frame. Null when another face is being described, when the detector was
+   * started without, and when its worker ends meanwhile: there will be other looks.
+   */
+  describe(frame: Frame, box: Box): Promise<Float32Array | null>;
   /** Thread that detects now; null while it is being restarted. For diagnosis. */
   readonly threadId: number | null;
 }
@@ -40,9 +51,15 @@ const START_TIMEOUT_MS = 30_000;
 const BACKOFF_MS = [0, 250, 1_000, 5_000] as const;
 
 type FoundReply = Extract<DetectorReply, { kind: "found" }>;
+type DescribedReply = Extract<DetectorReply, { kind: "described" }>;
+
+/** What the recognition network is shown, over the longer side of the face box. */
+const DESCRIPTOR_MARGIN = 1.1;
+
+type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 
 interface Pending {
-  readonly resolve: (reply: FoundReply) => void;
+  readonly resolve: (reply: FoundReply | DescribedReply) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
 }
@@ -62,6 +79,7 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
   const closing = new AbortController();
   let nextId = 1;
   let waiting = 0;
+  let describing = false;
   let failuresInARow = 0;
   let state: State = { kind: "closed" };
 
@@ -89,7 +107,7 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
   }
 
   async function startWorker(): Promise<Worker> {
-    const worker = await spawnReady(options.workerUrl ?? WORKER_URL, closing.signal);
+    const worker = await spawnReady(options.workerUrl ?? WORKER_URL, { describes: options.describes ?? false }, closing.signal);
     worker.on("message", onReply);
     worker.on("error", (error) => log.error({ err: error }, "face detector thread failed"));
     worker.once("exit", () => {
@@ -131,7 +149,7 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
 
   async function detect(frame: Frame, scope: DetectionScope = WHOLE_PICTURE): Promise<readonly ScopedDetection[]> {
     if (state.kind === "closed") throw closedError();
-        if (waiting >= maxPending) throw new TruecastError("overload", `${maxPending} detections are waiting already.`);
+    if (waiting >= maxPending) throw new TruecastError("overload", `${maxPending} detections are waiting already.`);
     waiting++;
     try {
       const planned = planPictures(frame, scope);
@@ -139,7 +157,9 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
       if (state.kind === "starting") await state.ready;
       // Nothing may be awaited between this check and the request: a close in between would never reject it.
       if (state.kind !== "running") throw closedError();
-      const reply = await request(state.worker, planned.map((place) => place.picture));
+      const pictures = planned.map((place) => place.picture);
+      const reply = await request(state.worker, { kind: "detect", pictures, minConfidence }, pictures.map(({ rgb }) => rgb));
+      if (reply.kind !== "found") throw new TruecastError("internal", "The face detector answered a detection with a description.");
       const faces = mergeFound(planned, reply.found);
       onEvent?.({ kind: "detected", workMs: reply.workMs, faces: faces.length, tensors: reply.tensors });
       return faces;
@@ -148,16 +168,32 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
     }
   }
 
-  /** The pictures are moved to the worker, not copied. */
-  function request(worker: Worker, pictures: readonly WorkerPicture[]): Promise<FoundReply> {
+  async function describe(frame: Frame, box: Box): Promise<Float32Array | null> {
+    if (options.describes !== true || describing || state.kind !== "running") return null;
+    describing = true;
+    const rgb = resample({ picture: frame, region: squareAround(box, DESCRIPTOR_MARGIN), widthPx: DESCRIPTOR_INPUT_PX, heightPx: DESCRIPTOR_INPUT_PX });
+    try {
+      const reply = await request(state.worker, { kind: "describe", rgb }, [rgb]);
+      return reply.kind === "described" ? reply.descriptor : null;
+    } catch (error) {
+      // Told where the worker's end was; a description is no loss.
+      log.debug({ err: error }, "a face was not described");
+      return null;
+    } finally {
+      describing = false;
+    }
+  }
+
+  /** The pixels are moved to the worker, not copied. */
+  function request(worker: Worker, asked: WithoutId<DetectorRequest>, pixels: readonly Uint8Array[]): Promise<FoundReply | DescribedReply> {
     const id = nextId++;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         if (state.kind === "running" && state.worker === worker) restart("timed-out");
       }, timeoutMs);
       pending.set(id, { resolve, reject, timer });
-      const message: DetectorRequest = { id, pictures, minConfidence };
-      worker.postMessage(message, pictures.map((picture) => picture.rgb.buffer as ArrayBuffer));
+      const message: DetectorRequest = { ...asked, id };
+      worker.postMessage(message, pixels.map((rgb) => rgb.buffer as ArrayBuffer));
     });
   }
 
@@ -186,6 +222,7 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
   }
   return {
     detect,
+    describe,
     close,
     [Symbol.asyncDispose]: close,
     get threadId() {
@@ -199,8 +236,8 @@ function closedError(): TruecastError {
 }
 
 /** A worker whose network is loaded; whichever of ready, error, exit, time-out and abort comes first wins. */
-async function spawnReady(workerUrl: URL, signal: AbortSignal): Promise<Worker> {
-  const worker = new Worker(workerUrl, { name: "face-detector" });
+async function spawnReady(workerUrl: URL, workerData: DetectorWorkerData, signal: AbortSignal): Promise<Worker> {
+  const worker = new Worker(workerUrl, { name: "face-detector", workerData });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const timer = setTimeout(() => reject(new Error(`not ready after ${START_TIMEOUT_MS} ms`)), START_TIMEOUT_MS);
   const onMessage = (message: DetectorReply): void => {

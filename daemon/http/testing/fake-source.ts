@@ -1,6 +1,6 @@
 /** A daemon's state for tests of the HTTP interface: fixed values that match the protocol's schemas. */
 import { TruecastError } from "../../../pipelines/errors.ts";
-import type { Alert, Evidence, ModelCard, ScorePoint, Source, Stream, SystemStatus } from "../../protocol.ts";
+import type { AlertEvent, Evidence, FaceAlert, ModelCard, ScorePoint, Source, Stream, SystemStatus } from "../../protocol.ts";
 import type { HttpSource } from "../source.ts";
 
 export const MODEL: ModelCard = {
@@ -23,16 +23,18 @@ export const SYSTEM: SystemStatus = {
   version: "0.1.0",
   startedAt: 1_700_000_000_000,
   rtmpUrl: "rtmp://127.0.0.1:1935/live",
+  rtmpsUrl: "rtmps://127.0.0.1:1936/live",
   whipUrl: "http://127.0.0.1:8481/whip",
   components: { ingest: { state: "ready", restarts: 0, message: null }, inference: { state: "starting", restarts: 1, message: "loading edge" } },
   samplingFps: 10,
   capacity: { streams: 2, maxStreams: 8 },
 };
 
-export const ALERT: Alert = {
+export const ALERT: FaceAlert = {
   id: "3f0c7f0e-5d5c-4f0e-9c51-9a2f1c1b7a10",
   stream: "studio-a",
   track: 1,
+  tracks: [1],
   rule: "manipulated-face",
   state: "firing",
   resolution: null,
@@ -44,6 +46,8 @@ export const ALERT: Alert = {
   threshold: 0.8,
   model: { name: "scripted", sha256: "cd".repeat(32), scripted: true },
 };
+
+export const EVENT: AlertEvent = { seq: 1, id: "7b1f2c1e-0c5b-4d0f-8a1e-2f6d3c4b5a60", kind: "new", at: 1_700_000_013_000, alert: ALERT };
 
 export const POINT: ScorePoint = { at: 1_700_000_010_000, ptsMs: 10_000, track: 1, frames: 100, score: 0.91, coverage: 0.98 };
 
@@ -124,6 +128,8 @@ export function fakeSource(changes: Partial<HttpSource> = {}): HttpSource {
     holdEvidence: () => Promise.resolve(),
     removeEvidence: () => Promise.resolve(),
     removeStreamEvidence: () => Promise.resolve({ removed: [ALERT.id], kept: [] }),
+    events: ({ after }) => ({ events: after === 0 ? [EVENT] : [], gap: after > 1, oldest: 1, newest: 1 }),
+    newestEvent: () => 1,
     metrics: () => Promise.resolve({ contentType: "text/plain; version=0.0.4; charset=utf-8", body: "# HELP truecast_up Whether it runs.\n# TYPE truecast_up gauge\ntruecast_up 1\n" }),
     readiness: () => ({ ready: true, reasons: [] }),
     ...changes,

@@ -31,7 +31,7 @@ export function createPulledSession({ name, limits, onRouteLost }: { readonly na
   return {
     name,
     take(tag) {
-      if (tag.codec !== "h264" || tag.kind === "other" || tag.kind === "end-of-sequence") return;
+      if (tag.codec !== "h264" || tag.kind === "other" || tag.kind === "unsupported" || tag.kind === "end-of-sequence") return;
       const packet = { kind: tag.kind, timestampMs: tag.timestampMs, compositionMs: tag.compositionMs, payload: tag.payload };
       const bytes = encodeFlvTag(packet);
       if (tag.kind === "sequence-header") {

@@ -9,6 +9,7 @@ type Message<T extends IngestToDaemon["type"]> = Extract<IngestToDaemon, { type:
 export interface IngestChild extends AsyncDisposable {
   readonly process: ChildProcess;
   readonly port: number;
+  readonly rtmpsPort: number | null;
   readonly whip: IngestInfo["whip"];
   readonly messages: readonly IngestToDaemon[];
   /** Standard output and error together. */
@@ -60,6 +61,7 @@ export async function startIngestChild(options: IngestOptions): Promise<IngestCh
   return {
     process: child,
     port: info.port,
+    rtmpsPort: info.rtmpsPort,
     whip: info.whip,
     messages,
     output: () => output,

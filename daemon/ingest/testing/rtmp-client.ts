@@ -1,8 +1,9 @@
 /** A raw RTMP client for tests: sends exactly the bytes it is told to, valid or not. */
 import { once } from "node:events";
 import { type Socket, connect } from "node:net";
+import { connect as connectTls } from "node:tls";
 
-export type AmfInput = string | number | boolean | null | { readonly [name: string]: AmfInput };
+export type AmfInput = string | number | boolean | null | readonly AmfInput[] | { readonly [name: string]: AmfInput };
 
 export interface RtmpClient {
   readonly socket: Socket;
@@ -22,8 +23,13 @@ export interface RtmpClient {
   destroy(): void;
 }
 
-export async function connectRtmp(port: number): Promise<RtmpClient> {
-  const socket = connect({ port, host: "127.0.0.1" });
+export interface ConnectOptions {
+  /** The certificate to trust: the connection is one of RTMPS. */
+  readonly certificate?: string;
+}
+
+export async function connectRtmp(port: number, { certificate }: ConnectOptions = {}): Promise<RtmpClient> {
+  const socket = certificate === undefined ? connect({ port, host: "127.0.0.1" }) : connectTls({ port, host: "127.0.0.1", ca: certificate, servername: "localhost" });
   const chunks: Buffer[] = [];
   let open = true;
   const waiting = new Set<() => void>();
@@ -42,7 +48,7 @@ export async function connectRtmp(port: number): Promise<RtmpClient> {
       wake();
     });
   });
-  await once(socket, "connect");
+  await once(socket, certificate === undefined ? "connect" : "secureConnect");
 
   const received = () => Buffer.concat(chunks);
   const wait = (satisfied: (bytes: Buffer) => boolean, what: string) =>
@@ -144,6 +150,12 @@ function encode(value: AmfInput): Buffer {
     long.writeUInt8(0x0c, 0);
     long.writeUInt32BE(text.length, 1);
     return Buffer.concat([long, text]);
+  }
+  if (Array.isArray(value)) {
+    const count = Buffer.alloc(5);
+    count.writeUInt8(0x0a, 0);
+    count.writeUInt32BE(value.length, 1);
+    return Buffer.concat([count, ...value.map(encode)]);
   }
   const properties = Object.entries(value).flatMap(([name, property]) => [uint16(Buffer.byteLength(name)), Buffer.from(name), encode(property)]);
   return Buffer.concat([Buffer.from([3]), ...properties, Buffer.from([0, 0, 9])]);

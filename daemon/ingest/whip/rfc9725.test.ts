@@ -287,7 +287,7 @@ describe("4.4 WebRTC constraints", () => {
   });
 
   test("4.4.3 an offer is taken whole or not at all: no usable codec, a data channel, no video", async () => {
-    const noCodec = changed(VIDEO, { "a=rtpmap:96 VP8/90000": "a=rtpmap:96 AV1/90000", "a=rtpmap:102 H264/90000": "a=rtpmap:102 H265/90000" });
+    const noCodec = changed(VIDEO, { "a=rtpmap:96 VP8/90000": "a=rtpmap:96 H266/90000", "a=rtpmap:102 H264/90000": "a=rtpmap:102 H265/90000" });
     expect(await refused(makeOffer({ video: noCodec }))).toEqual({ status: 422, code: "codec-unsupported" });
     expect(await refused(makeOffer({ more: ["m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "a=mid:2"] }))).toEqual({ status: 422, code: "offer-refused" });
     expect(await refused(makeOffer({ video: null }))).toEqual({ status: 422, code: "offer-refused" });

@@ -1,8 +1,7 @@
 /** A WHIP offer understood and judged (RFC 9725, 4.2 and 4.4): what is to be received, or why not. Pure. */
 import { TruecastError } from "../../../pipelines/errors.ts";
+import type { WhipCodec } from "../messages.ts";
 import { type IceCredentials, type SdpSection, attributeOf, attributesOf, iceCredentialsOf, malformed, readSdpLines } from "./sdp-lines.ts";
-
-export type WhipCodec = "h264" | "vp8";
 
 export interface Fingerprint {
   /** As node:crypto names it. */
@@ -30,7 +29,8 @@ export interface WhipOffer {
   readonly fingerprints: readonly Fingerprint[];
 }
 
-const CODECS: Readonly<Record<string, WhipCodec>> = { "H264/90000": "h264", "VP8/90000": "vp8" };
+const CODECS: Readonly<Record<string, WhipCodec>> = { "H264/90000": "h264", "VP8/90000": "vp8", "VP9/90000": "vp9", "AV1/90000": "av1" };
+const CODEC_NAMES: Readonly<Record<WhipCodec, string>> = { h264: "H.264", vp8: "VP8", vp9: "VP9", av1: "AV1" };
 /** Feedback that is sent; anything more in the answer would be a promise. */
 const FEEDBACK = ["nack", "nack pli", "goog-remb"];
 const HASHES: Readonly<Record<string, { readonly hash: Fingerprint["hash"]; readonly bytes: number }>> = {
@@ -40,8 +40,11 @@ const HASHES: Readonly<Record<string, { readonly hash: Fingerprint["hash"]; read
 };
 const MAX_PAYLOADS = 64;
 
-/** @throws TruecastError sdp-malformed, offer-refused, codec-unsupported */
-export function readOffer(text: string): WhipOffer {
+/**
+ * @param codecs Those that are taken, the preferred first; null: all, as the publisher prefers them.
+ * @throws TruecastError sdp-malformed, offer-refused, codec-unsupported
+ */
+export function readOffer(text: string, codecs: readonly WhipCodec[] | null): WhipOffer {
   const { session, sections } = readSdpLines(text, /^v=0$/);
   const video = sections.filter(({ media }) => media.startsWith("video "));
   const audio = sections.filter(({ media }) => media.startsWith("audio "));
@@ -51,7 +54,7 @@ export function readOffer(text: string): WhipOffer {
   checkBundle(session, sections);
   checkSingleStream(sections);
 
-  const media = sections.map((section) => readMedia(section, session));
+  const media = sections.map((section) => readMedia(section, { session, codecs }));
   const chosen = media.find(({ kind }) => kind === "video");
   const codec = CODECS[chosen?.rtpmap ?? ""];
   const [first] = sections;
@@ -78,7 +81,7 @@ function checkSingleStream(sections: readonly SdpSection[]): void {
   if (sections.some((section) => attributesOf(section, "msid").length > 1)) throw refused("A media section can carry one track.");
 }
 
-function readMedia(section: SdpSection, session: SdpSection): OfferedMedia {
+function readMedia(section: SdpSection, { session, codecs }: { readonly session: SdpSection; readonly codecs: readonly WhipCodec[] | null }): OfferedMedia {
   const [kind, port, protocol = "", ...formats] = section.media.split(" ");
   if (kind !== "audio" && kind !== "video") throw malformed("a media section of no known kind");
   if (!/^\d{1,5}$/.test(port ?? "") || formats.length === 0 || formats.length > MAX_PAYLOADS || formats.some((format) => !/^\d{1,3}$/.test(format) || Number(format) > 127)) throw malformed("a media line that cannot be read");
@@ -89,7 +92,7 @@ function readMedia(section: SdpSection, session: SdpSection): OfferedMedia {
   if (direction !== "sendonly" && direction !== "sendrecv") throw refused(`A publisher must send, but the offer says ${direction}.`);
 
   const value = (name: string, payload: string) => attributesOf(section, name).find((attribute) => attribute.startsWith(`${payload} `))?.slice(payload.length + 1);
-  const payload = kind === "video" ? chooseVideo(formats, value) : (formats.find((format) => /^opus\//i.test(value("rtpmap", format) ?? "")) ?? formats[0] ?? "0");
+  const payload = kind === "video" ? chooseVideo(formats, { value, codecs }) : (formats.find((format) => /^opus\//i.test(value("rtpmap", format) ?? "")) ?? formats[0] ?? "0");
   const feedback = attributesOf(section, "rtcp-fb").filter((entry) => entry.startsWith(`${payload} `) || entry.startsWith("* ")).map((entry) => entry.slice(entry.indexOf(" ") + 1));
   return {
     kind,
@@ -102,16 +105,18 @@ function readMedia(section: SdpSection, session: SdpSection): OfferedMedia {
   };
 }
 
-/** The first usable codec in the publisher's own order of preference. */
-function chooseVideo(formats: readonly string[], value: (name: string, payload: string) => string | undefined): string {
-  const usable = formats.find((format) => {
+/** The first usable codec, in the publisher's order of preference or in the configured one. */
+function chooseVideo(formats: readonly string[], { value, codecs }: { readonly value: (name: string, payload: string) => string | undefined; readonly codecs: readonly WhipCodec[] | null }): string {
+  const usable = formats.flatMap((format) => {
     const codec = CODECS[value("rtpmap", format) ?? ""];
     // Mode 2 interleaves NAL units over packets; nobody sends it, and nothing here reads it.
-    return codec !== undefined && !(codec === "h264" && /packetization-mode=2/.test(value("fmtp", format) ?? ""));
+    return codec === undefined || (codec === "h264" && /packetization-mode=2/.test(value("fmtp", format) ?? "")) ? [] : [{ format, codec }];
   });
-  if (usable !== undefined) return usable;
+  const chosen = codecs === null ? usable[0] : codecs.map((wanted) => usable.find(({ codec }) => codec === wanted)).find((found) => found !== undefined);
+  if (chosen !== undefined) return chosen.format;
   const offered = new Set(formats.map((format) => value("rtpmap", format)?.split("/")[0] ?? `payload ${format}`));
-  throw new TruecastError("codec-unsupported", `The offer has no video codec that is taken here (${[...offered].slice(0, 10).join(", ")}); publish H.264 or VP8.`);
+  const taken = (codecs ?? Object.values(CODECS)).map((codec) => CODEC_NAMES[codec]).join(", ");
+  throw new TruecastError("codec-unsupported", `The offer has no video codec that is taken here (${[...offered].slice(0, 10).join(", ")}); publish one of ${taken}.`);
 }
 
 function readFingerprints(sections: readonly SdpSection[], session: SdpSection): readonly Fingerprint[] {

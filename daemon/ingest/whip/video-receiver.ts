@@ -8,11 +8,12 @@ import {
   RtcpTransportLayerFeedback,
 } from "werift";
 import type { IngestLimits } from "../limits.ts";
+import type { VideoFrame } from "./frame-parts.ts";
 import { type PacketOrder, createPacketOrder } from "./packet-order.ts";
 import { type Reception, createReception } from "./reception.ts";
 import type { RtpPacket } from "./rtp-packet.ts";
-import type { WhipCodec } from "./sdp-offer.ts";
-import { type FrameAssembly, type VideoFrame, createFrameAssembly } from "./video-frames.ts";
+import type { WhipCodec } from "../messages.ts";
+import { type FrameAssembly, createFrameAssembly } from "./video-frames.ts";
 
 export interface VideoReceiverOptions {
   readonly codec: WhipCodec;

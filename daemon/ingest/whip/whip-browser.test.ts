@@ -6,13 +6,13 @@ import pino from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startLiveDecoder } from "../../../pipelines/decode/live-decoder.ts";
 import type { Frame } from "../../../pipelines/types.ts";
-import { type FlvReader, startFlvReader } from "../testing/ffmpeg.ts";
+import { type FlvReader, flvTags, startFlvReader } from "../testing/ffmpeg.ts";
 import { type IngestChild, startIngestChild } from "../testing/ingest-child.ts";
 import { bindingRequest } from "./testing/stun-client.ts";
 import { type UdpRelay, startUdpRelay } from "./testing/udp-relay.ts";
 import { type WhipBrowser, startPublishing, startWhipBrowser } from "./testing/whip-browser.ts";
 
-const names = ["h264", "vp8", "lossy", "restart", "killed"];
+const names = ["h264", "vp8", "vp9", "av1", "lossy", "lossy-vp9", "lossy-av1", "restart", "killed"];
 const keyOf = (name: string) => `secret-key-${name}`;
 const until = { timeout: 25_000, interval: 50 };
 
@@ -38,7 +38,7 @@ afterAll(async () => {
 const statsOf = (name: string) => ingest.messages.findLast((message) => message.type === "stats")?.streams.find(({ stream }) => stream === name);
 
 /** Publishes, and routes the session to a reader like the daemon does. */
-async function publish(name: string, codec: "H264" | "VP8") {
+async function publish(name: string, codec: "H264" | "VP8" | "VP9" | "AV1") {
   const page = await browser.openPage();
   await startPublishing(page, { endpoint: `${endpoint}/${name}`, key: keyOf(name), codec });
   const lost = new Set(ingest.messages.flatMap((message) => (message.type === "publisher-lost" ? [message.sessionId] : [])));
@@ -100,19 +100,24 @@ test("4.2 Chromium publishes H.264, which decodes without an error; DELETE frees
   await again.page.close();
 }, 60_000);
 
-test("Chromium publishes VP8, which reaches the same decoder", async () => {
-  const { page, reader } = await publish("vp8", "VP8");
+test.each(["VP8", "VP9", "AV1"] as const)("Chromium publishes %s, which reaches the same decoder", async (codec) => {
+  const name = codec.toLowerCase();
+  const { page, reader } = await publish(name, codec);
   await using _reader = reader;
-  expect(await ingest.until("video-format", ({ stream }) => stream === "vp8")).toMatchObject({ codec: "vp8" });
+  expect(await ingest.until("video-format", ({ stream }) => stream === name)).toMatchObject({ codec: name });
   const { frames, codecs, counters } = await decode(reader, 20);
-  expect(codecs[0]).toMatch(/^vp8 \d+x\d+$/);
-  expect(counters).toMatchObject({ decodeErrors: 0, restarts: 0 });
+  expect(codecs[0]).toMatch(new RegExp(`^${name} \\d+x\\d+$`));
+  expect(counters).toMatchObject({ decodeErrors: 0, restarts: 0, packetsIgnored: 0 });
   expect(frames[0]?.rgb.length).toBe((frames[0]?.widthPx ?? 0) * (frames[0]?.heightPx ?? 0) * 3);
   await page.close();
 }, 60_000);
 
-test("with 5% of the packets lost, 5% late and 2% twice, pictures go on and none is damaged", async () => {
-  const { page, reader } = await publish("lossy", "H264");
+test.each([
+  ["H264", "lossy"],
+  ["VP9", "lossy-vp9"],
+  ["AV1", "lossy-av1"],
+] as const)("%s: with one packet in twenty lost, as many late and some twice, pictures go on and none is damaged", async (codec, name) => {
+  const { page, reader } = await publish(name, codec);
   await using _reader = reader;
   relay.faults = { loss: 0.05, reorder: 0.05, repeat: 0.02 };
   const before = relay.counts.lost;
@@ -121,6 +126,19 @@ test("with 5% of the packets lost, 5% late and 2% twice, pictures go on and none
   expect(relay.counts.lost - before).toBeGreaterThan(5);
   expect(counters).toMatchObject({ decodeErrors: 0, restarts: 0 });
   await page.close();
+}, 60_000);
+
+test("keyframes come when they are asked for, in VP9 and AV1 too", async () => {
+  for (const name of ["vp9", "av1"] as const) {
+    const { page, published, reader } = await publish(name, name === "vp9" ? "VP9" : "AV1");
+    await using _reader = reader;
+    await decode(reader, 10);
+    const frames = () => flvTags(reader.connections[1]?.flv() ?? Buffer.alloc(0)).filter(({ payload }) => (payload[0] ?? 0) === 0x91).length;
+    ingest.send({ type: "route", stream: name, sessionId: published.sessionId, socketPath: reader.socketPath });
+    await expect.poll(frames, until).toBeGreaterThan(1);
+    await page.close();
+    await ingest.until("publisher-lost", ({ sessionId }) => sessionId === published.sessionId);
+  }
 }, 60_000);
 
 test("4.3.3 an ICE restart goes through, and the media of the same session go on", async () => {

@@ -55,7 +55,7 @@ export async function startWhipServer(options: WhipServerOptions): Promise<WhipS
     },
     publish({ key, offer: text, remote }) {
       const stream = register.streamOf(key);
-      const offer = readOffer(text);
+      const offer = readOffer(text, options.codecs ?? null);
       register.check(stream);
       // One that has not connected may be an answer that its client never got.
       for (const other of sessions.values()) {

@@ -9,6 +9,7 @@ import type { KnownStream } from "../stream-keys.ts";
 import type { DtlsCertificate } from "./dtls-certificate.ts";
 import { isDtls } from "./dtls-records.ts";
 import { flvPayloads } from "./flv-payload.ts";
+import type { VideoFrame } from "./frame-parts.ts";
 import type { MediaPeer, MediaSocket } from "./media-socket.ts";
 import { readRtcp } from "./reception.ts";
 import { isMedia, isRtcp } from "./rtp-packet.ts";
@@ -17,7 +18,6 @@ import type { WhipOffer } from "./sdp-offer.ts";
 import { createSecureTransport } from "./secure-transport.ts";
 import type { SrtpReceiver } from "./srtp-receiver.ts";
 import type { Remote } from "./stun.ts";
-import type { VideoFrame } from "./video-frames.ts";
 import { createVideoReceiver } from "./video-receiver.ts";
 
 export type WhipSessionState =

@@ -1,7 +1,8 @@
 /** Says aloud, to those who listen to the page, that an alert fires. */
 import { useEffect, useRef, useState } from "react";
-import { formatPercent, plural } from "../format.ts";
+import { plural } from "../format.ts";
 import { useReady } from "../use-live.ts";
+import { sentenceOfAlert } from "../wording.ts";
 
 export function AlertAnnouncer() {
   const alerts = useReady((state) => state.alerts);
@@ -18,7 +19,7 @@ export function AlertAnnouncer() {
     const fresh = firing.filter((alert) => !before.has(alert.id));
     const newest = fresh[0];
     if (newest === undefined) return;
-    setText(fresh.length === 1 ? `Alert firing: stream ${newest.stream}, face ${newest.track}, score ${formatPercent(newest.score)}.` : `${fresh.length} new alerts firing.`);
+    setText(fresh.length === 1 ? sentenceOfAlert(newest) : `${fresh.length} new alerts firing.`);
   }, [alerts]);
   return (
     <div className="visually-hidden" role="alert" aria-live="assertive">

@@ -5,7 +5,7 @@ import { hrefOf } from "../route.ts";
 import { givesVerdicts } from "../shown-verdict.ts";
 import { useReady } from "../use-live.ts";
 import { useServerNow } from "../use-now.ts";
-import { ALERT_STATE_LABELS, RESOLUTION_SENTENCES } from "../wording.ts";
+import { ALERT_STATE_LABELS, RESOLUTION_SENTENCES, sentenceOfBlindSpot, subjectOfAlert } from "../wording.ts";
 import { Age } from "./age.tsx";
 import { AlertIcon } from "./icons.tsx";
 
@@ -37,20 +37,32 @@ function AlertItem({ alert, linked }: { alert: Alert; linked: boolean }) {
       </div>
       <div className="alert-subject">
         {linked ? <a href={hrefOf({ kind: "stream", name: alert.stream })}>{alert.stream}</a> : <span>{alert.stream}</span>}
-        <span className="alert-track">face #{alert.track}</span>
-        <span className="alert-peak">
-          peak <b>{formatPercent(alert.peakScore)}</b>
-        </span>
+        <span className="alert-track">{subjectOfAlert(alert)}</span>
+        {alert.rule === "manipulated-face" && (
+          <span className="alert-peak">
+            peak <b>{formatPercent(alert.peakScore)}</b>
+          </span>
+        )}
       </div>
       <div className="alert-facts">
-        <span>
-          {alert.state === "resolved" ? "last" : "now"} {formatPercent(alert.score)}
-        </span>
-        <span>threshold {formatPercent(alert.threshold)}</span>
+        {alert.rule === "manipulated-face" ? (
+          <>
+            <span>
+              {alert.state === "resolved" ? "last" : "now"} {formatPercent(alert.score)}
+            </span>
+            <span>threshold {formatPercent(alert.threshold)}</span>
+          </>
+        ) : (
+          <span>{sentenceOfBlindSpot(alert)}</span>
+        )}
         <span>since {formatClock(begunAt, nowMs)}</span>
         {alert.resolution !== null && <span>{RESOLUTION_SENTENCES[alert.resolution]}</span>}
-        <span title={`SHA-256 ${alert.model.sha256}`}>{alert.model.name}</span>
-        {alert.model.scripted && <span className="badge" data-badge="scripted">Scripted</span>}
+        {alert.rule === "manipulated-face" && (
+          <>
+            <span title={`SHA-256 ${alert.model.sha256}`}>{alert.model.name}</span>
+            {alert.model.scripted && <span className="badge" data-badge="scripted">Scripted</span>}
+          </>
+        )}
       </div>
     </li>
   );

@@ -3,6 +3,7 @@ import { useMemo } from "react";
 import { formatPercent } from "../format.ts";
 import { hrefOf } from "../route.ts";
 import { useReady } from "../use-live.ts";
+import { subjectOfAlert } from "../wording.ts";
 import { Age } from "./age.tsx";
 import { AlertIcon } from "./icons.tsx";
 
@@ -23,12 +24,12 @@ export function FiringStrip() {
           <li key={alert.id}>
             <a href={hrefOf({ kind: "stream", name: alert.stream })}>
               <b>{alert.stream}</b>
-              <span>face #{alert.track}</span>
-              <span>{formatPercent(alert.score)}</span>
+              <span>{subjectOfAlert(alert)}</span>
+              {alert.rule === "manipulated-face" && <span>{formatPercent(alert.score)}</span>}
               <span className="firing-age">
                 <Age since={alert.firingAt ?? alert.pendingAt} />
               </span>
-              {alert.model.scripted && <span className="firing-scripted">scripted</span>}
+              {alert.rule === "manipulated-face" && alert.model.scripted && <span className="firing-scripted">scripted</span>}
             </a>
           </li>
         ))}

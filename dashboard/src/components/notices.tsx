@@ -1,4 +1,6 @@
 /** What everyone looking at the page must know before believing a figure on it. */
+import { useState } from "react";
+import { plural } from "../format.ts";
 import { useReady } from "../use-live.ts";
 import { DisconnectedNotice } from "./connection-status.tsx";
 import { InfoIcon, WarningIcon } from "./icons.tsx";
@@ -10,10 +12,30 @@ export function Notices() {
   return (
     <div className="notices">
       <DisconnectedNotice />
+      <MissedNotice />
       <ModelNotice />
       <ComponentNotices />
       <SamplingNotice />
     </div>
+  );
+}
+
+/** An alert that fired and ended while nobody could see it must not pass unseen. */
+function MissedNotice() {
+  const missed = useReady((state) => state.missed);
+  const [dismissed, setDismissed] = useState<typeof missed>(null);
+  if (missed === null || missed === dismissed) return null;
+  return (
+    <p className="notice" data-notice="missed">
+      <WarningIcon />
+      <span>
+        <b>{missed.fired === 0 ? "Alerts may have fired" : `${plural(missed.fired, "alert")} fired`} while the connection was lost</b>
+        {missed.gap && "; what is older is no longer kept"}. <a href="#/alerts">Show alerts</a>{" "}
+        <button type="button" className="button button-small" onClick={() => setDismissed(missed)}>
+          Dismiss
+        </button>
+      </span>
+    </p>
   );
 }
 

@@ -4,7 +4,7 @@ import { useReady } from "../use-live.ts";
 import { StateIcon } from "./icons.tsx";
 
 export function PublishGuide({ name }: { name: string }) {
-  const { rtmpUrl, whipUrl } = useReady((state) => state.system);
+  const { rtmpUrl, rtmpsUrl, whipUrl } = useReady((state) => state.system);
   return (
     <div className="guide">
       <h2>
@@ -18,6 +18,12 @@ export function PublishGuide({ name }: { name: string }) {
           <dd>
             <code>{rtmpUrl}</code>
             <CopyButton text={rtmpUrl} what="server address" />
+            {rtmpsUrl !== null && (
+              <>
+                {" "}
+                or encrypted, under a name that the certificate bears: <code>{rtmpsUrl}</code>
+              </>
+            )}
           </dd>
         </div>
         <div>
@@ -28,7 +34,7 @@ export function PublishGuide({ name }: { name: string }) {
         </div>
         <div>
           <dt>Output</dt>
-          <dd>H.264, a keyframe every 2 s. Then Start Streaming.</dd>
+          <dd>H.264, HEVC or AV1, a keyframe every 2 s. Then Start Streaming.</dd>
         </div>
       </dl>
       <p>Or with ffmpeg:</p>

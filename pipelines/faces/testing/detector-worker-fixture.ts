@@ -3,7 +3,7 @@ import { parentPort } from "node:worker_threads";
 import type { DetectorRequest } from "../detector-messages.ts";
 
 parentPort?.on("message", (request: DetectorRequest) => {
-  const width = request.pictures[0]?.widthPx;
+  const width = request.kind === "detect" ? request.pictures[0]?.widthPx : undefined;
   if (width === 32) process.exit(1);
   if (width === 64) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 });

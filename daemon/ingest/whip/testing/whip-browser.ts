@@ -78,6 +78,6 @@ async function bundle(code: string): Promise<string> {
 }
 
 /** Publishes the page's camera; resolves once the endpoint has answered. */
-export async function startPublishing(page: Page, options: { readonly endpoint: string; readonly key: string; readonly codec: "H264" | "VP8" }): Promise<void> {
+export async function startPublishing(page: Page, options: { readonly endpoint: string; readonly key: string; readonly codec: "H264" | "VP8" | "VP9" | "AV1" }): Promise<void> {
   await page.evaluate(`startPublishing(${JSON.stringify(options)})`);
 }
