@@ -251,7 +251,7 @@ test("past the quota the oldest go first, and none that is held", { timeout: 60_
   const second = await start({ root: first.root, limits: { ...limits, maxBytes: bytes - 1 } });
   await expect.poll(() => second.keeper.evidenceOf(old.id)?.state, until).toBe("deleted");
   expect([oldest, newest].map(({ id }) => second.keeper.evidenceOf(id)?.problems)).toEqual([[], []]);
-  expect(second.events).toEqual([{ kind: "removed", cause: "quota" }]);
+  await expect.poll(() => second.events).toEqual([{ kind: "removed", cause: "quota" }]);
 });
 
 test("deleted evidence is nowhere on the disk: neither its files nor its stream's name", { timeout: 60_000 }, async () => {
