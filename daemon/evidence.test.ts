@@ -10,7 +10,7 @@ import { type DaemonProcess, faceVideo, publish, type Publisher, runCli, startDa
 
 const run = promisify(execFile);
 const KEY = "forged-key-1";
-const settings = { streams: [{ name: "demo-forged", key: KEY }], rtmp: { port: 0, graceMs: 500 }, alerts: { dwellMs: 0, minFrames: 40 }, evidence: { beforeMs: 1_000, afterMs: 1_000, minFreeBytes: 0 } };
+const settings = { streams: [{ name: "demo-forged", key: KEY }], rtmp: { port: 0, graceMs: 500 }, alerts: { dwellMs: 0, minFrames: 40, coolDownMs: 0 }, evidence: { beforeMs: 1_000, afterMs: 1_000, minFreeBytes: 0 } };
 
 let first: DaemonProcess;
 let daemon: DaemonProcess;
