@@ -16,7 +16,7 @@ test("a publisher that goes on after a silence is live with the next frame that 
   const settings = { threshold: null, hysteresis: 0.05, dwellMs: 0, resolveMs: 0, coolDownMs: 0, minFrames: 40 } as const;
   await using alerts = startAlertEngine({ store, model: { name: "scripted", sha256: "00", kind: "scripted", trained: false }, rules: () => alertRuleSettings(settings, undefined, 0.8), onTransition: () => undefined, log });
   const take = (report: Parameters<typeof takeAnalysisReport>[0]): void =>
-    takeAnalysisReport(report, { component: "analysis-0", registry, alerts, metrics, observe: createObserver(metrics), broadcast: () => undefined });
+    takeAnalysisReport(report, { component: "analysis-0", registry, alerts, evidence: null, metrics, observe: createObserver(metrics), broadcast: () => undefined });
   const view = { type: "view", stream: "camera", ptsMs: 0, verdict: { kind: "unscored", reason: "no-face", score: null }, faces: [] } as const;
 
   registry.apply("camera", { kind: "published", session: { sessionId: "s1", protocol: "rtmp", connectedAt: 1 } });

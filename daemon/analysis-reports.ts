@@ -2,6 +2,7 @@
 import { CROP_REFUSALS, type UnscoredReason } from "../pipelines/types.ts";
 import type { AlertEngine } from "./alerts/alert-engine.ts";
 import type { AnalysisReport, FaceReport } from "./analysis/messages.ts";
+import type { EvidenceKeeper } from "./evidence/evidence.ts";
 import type { LiveUpdate } from "./http/source.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { Observer } from "./metrics/observe.ts";
@@ -12,14 +13,15 @@ export interface AnalysisReportTargets {
   readonly component: string;
   readonly registry: StreamRegistry;
   readonly alerts: AlertEngine;
+  readonly evidence: EvidenceKeeper | null;
   readonly metrics: Metrics;
   readonly observe: Observer;
   readonly broadcast: (update: LiveUpdate) => void;
 }
 
-/** Reports of a stream that is over are dropped, but for its last counts and the ends of its tracks: they raced with its end. */
-export function takeAnalysisReport(report: AnalysisReport, { component, registry, alerts, metrics, observe, broadcast }: AnalysisReportTargets): void {
-  if (report.type !== "stats" && report.type !== "track-ended" && registry.isOver(report.stream)) return;
+/** Reports of a stream that is over are dropped, but for its last counts, the ends of its tracks and its recordings: they raced with its end. */
+export function takeAnalysisReport(report: AnalysisReport, { component, registry, alerts, evidence, metrics, observe, broadcast }: AnalysisReportTargets): void {
+  if (report.type !== "stats" && report.type !== "track-ended" && report.type !== "recorded" && registry.isOver(report.stream)) return;
   switch (report.type) {
     case "picture":
       registry.setPicture(report.stream, report);
@@ -41,6 +43,8 @@ export function takeAnalysisReport(report: AnalysisReport, { component, registry
     case "score": {
       const point = registry.addScore(report.stream, report);
       if (!point) return;
+      // Before the alert that it may raise, whose evidence begins with the scores that are known.
+      evidence?.onScore(report.stream, point);
       alerts.score({ stream: report.stream, track: report.trackId, ptsMs: report.ptsMs, score: report.score });
       metrics.stream(report.stream).score(report.score.coverage);
       broadcast({ type: "score", stream: report.stream, point });
@@ -48,6 +52,9 @@ export function takeAnalysisReport(report: AnalysisReport, { component, registry
     }
     case "track-ended":
       alerts.endTrack(report.stream, report.trackId);
+      return;
+    case "recorded":
+      evidence?.onRecorded(report.incident, report.problems);
       return;
     case "face":
       alerts.look({ stream: report.stream, track: report.trackId, ptsMs: report.ptsMs, descriptor: report.descriptor });

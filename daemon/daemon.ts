@@ -12,6 +12,8 @@ import { startAlertEngine } from "./alerts/alert-engine.ts";
 import { markOf } from "./alerts/told-event.ts";
 import { startAnalysisPool } from "./analysis/analysis-pool.ts";
 import { takeAnalysisReport } from "./analysis-reports.ts";
+import { evidenceLimits, startDaemonEvidence } from "./daemon-evidence.ts";
+import { createEvidencePages } from "./evidence-pages.ts";
 import { CleanUp } from "./clean-up.ts";
 import { Components, componentState } from "./components.ts";
 import { claimDataFolder } from "./data-folder.ts";
@@ -104,7 +106,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
 
   const store = cleanUp.use("store", openStore({ path: join(config.dataDir, "truecast.db"), log }));
   components.set("store", { state: "ready", message: null });
-  cleanUp.use("retention", startRetention({ store, retentionDays: config.store.retentionDays, log }));
+  cleanUp.use("retention", startRetention({ store, retentionDays: config.store.retentionDays, heldAlerts: () => evidence?.heldAlerts() ?? [], log }));
 
   const access = cleanUp.use("access", startAccessControl({ config, store, configuredToken: token, log }));
 
@@ -117,13 +119,18 @@ async function startParts({ config, streams: configured, sources: configuredSour
   });
 
   const overrides = new Map([...streams, ...configuredSources].map(({ name, alerts }) => [name, alerts]));
+  const ruleOf = (stream: string) => alertRuleSettings(config.alerts, overrides.get(stream), model.bands.manipulated);
+  const evidence = config.evidence.enabled
+    ? cleanUp.use("evidence", await startDaemonEvidence({ config, model, modelDir, ruleOf, store, registry: () => registry, provider: () => inference.provider, tell: (stream, command) => analysis.tell(stream, command), metrics, log }))
+    : null;
   const alerts = cleanUp.use(
     "alerts",
     startAlertEngine({
       store,
       model,
-      rules: (stream) => alertRuleSettings(config.alerts, overrides.get(stream), model.bands.manipulated),
+      rules: ruleOf,
       onTransition(transition) {
+        evidence?.onTransition(transition);
         // A stream that an earlier run left an alert open for may be gone from the configuration.
         if (registry.lifeOf(transition.alert.stream)) metrics.stream(transition.alert.stream).alertTransition(transition.alert.rule, transition.kind);
         broadcast(() => ({ type: "alert", alert: transition.alert, event: transition.event }));
@@ -199,15 +206,17 @@ async function startParts({ config, streams: configured, sources: configuredSour
         faces: config.faces,
         samplingDivisor: sampling.divisor,
         watched: (http?.liveStats().clients ?? 0) > 0,
+        evidence: config.evidence.enabled ? evidenceLimits(config, [...overrides.values()], model.window) : null,
         logLevel: config.log.level,
       }),
       onReport(report, component) {
         if (report.type === "stats") for (const { decoded, discarded } of report.streams) sampling.noteFrames({ decoded, busy: discarded["analysis-busy"] ?? 0 });
-        takeAnalysisReport(report, { component, registry, alerts, metrics, observe, broadcast: (update) => broadcast(() => update) });
+        takeAnalysisReport(report, { component, registry, alerts, evidence, metrics, observe, broadcast: (update) => broadcast(() => update) });
       },
       onState: (name, state) => components.set(name, componentState(state)),
       onRestart: (name, cause) => components.restarted(name, cause),
       onLost(lost) {
+        evidence?.onAnalysisLost(lost);
         for (const stream of lost) {
           alerts.loseTracks(stream);
           registry.clearView(stream);
@@ -275,6 +284,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
         removeSource: pulled.remove,
         publishAccess: access.publishAccess({ streams, rtmpUrl, rtmpsUrl, whipUrl }),
         ...createAlertPages({ engine: alerts, store, log }),
+        ...createEvidencePages({ evidence, store, audit: access.audit }),
         events: (query, visible) => store.eventPage(query, visible),
         newestEvent: () => store.newestSeq(),
         metrics: () => metrics.exposition(),
@@ -307,6 +317,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
     observe.streams(streamsNow);
     metrics.alertsOpen(alerts.openAlerts());
     metrics.alertsUnstored(alerts.unstored);
+    if (evidence) metrics.evidence(evidence.stats());
   }, 1_000);
   cleanUp.defer("clock", async () => clearInterval(ticking));
 

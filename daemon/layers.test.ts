@@ -43,8 +43,8 @@ test("config imports only itself", () => {
   expect(importsOf("config/**/*.ts").filter(({ to }) => !inside("config")(to))).toEqual([]);
 });
 
-test("ingest, alerts, store, http, access, inference and analysis do not import each other", () => {
-  const parts = ["ingest", "alerts", "store", "http", "access", "inference", "analysis"];
+test("ingest, alerts, store, http, access, inference, analysis and evidence do not import each other", () => {
+  const parts = ["ingest", "alerts", "store", "http", "access", "inference", "analysis", "evidence"];
   const crossing = parts.flatMap((part) =>
     importsOf(`daemon/${part}/**/*.ts`).filter(({ to, typeOnly }) => parts.some((other) => other !== part && inside(`daemon/${other}`)(to)) && !typeOnly),
   );

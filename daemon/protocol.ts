@@ -229,6 +229,58 @@ export type BlindSpotAlert = Static<typeof BlindSpotAlert>;
 export const Alert = Type.Union([FaceAlert, BlindSpotAlert], { $id: "Alert" });
 export type Alert = Static<typeof Alert>;
 
+/** What is kept of an incident besides its alert; docs/evidence.md says what each file shows and does not. */
+export const Evidence = Type.Object(
+  {
+    alert: Type.String({ format: "uuid" }),
+    state: Type.Union([
+      Type.Literal("recording", { description: "The incident goes on, or ended a moment ago." }),
+      Type.Literal("finishing", { description: "Clip and pictures are being made." }),
+      Type.Literal("complete", { description: "Sealed: hashed, signed and in the log." }),
+      Type.Literal("incomplete", { description: "Something is missing; problems says what. Sealed too, unless sealedAt is null: then it is tried again." }),
+      Type.Literal("deleted"),
+    ]),
+    problems: Type.Array(Type.Object({ code: Type.String({ description: "Code of docs/evidence.md." }), message: Type.String() })),
+    held: Type.Boolean({ description: "Under legal hold: nothing of it is deleted." }),
+    bytes: Type.Integer({ minimum: 0, description: "Of the files that are still there." }),
+    sealedAt: Nullable(Timestamp("When it was signed.")),
+    removal: Nullable(Type.Object({ at: Timestamp("When it was deleted."), cause: Type.Union([Type.Literal("retention"), Type.Literal("quota"), Type.Literal("request")]) })),
+    clips: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        codec: Type.String(),
+        zeroPtsMs: Type.Number({ description: "Media clock at second 0 of the clip; that of its second s is zeroPtsMs + 1000 * s, as in the score line's ptsMs." }),
+        firstPtsMs: Type.Number({ description: "Media clock of its first picture." }),
+        lastPtsMs: Nullable(Type.Number({ description: "Media clock of its last picture; null when the recording was cut off." })),
+      }),
+    ),
+    files: Type.Array(
+      Type.Object({
+        name: Type.String({ description: "To be read at …/evidence/{name}." }),
+        kind: Type.Union([Type.Literal("clip"), Type.Literal("crops"), Type.Literal("verdict")], { description: "How long it is kept." }),
+        mediaType: Type.String(),
+        description: Type.String(),
+        bytes: Type.Integer({ minimum: 0 }),
+        sha256: Type.String(),
+        removed: Type.Boolean({ description: "Deleted since, by the rules of its kind." }),
+      }),
+    ),
+  },
+  { $id: "Evidence" },
+);
+export type Evidence = Static<typeof Evidence>;
+
+/** Body of `PUT /api/v1/alerts/{id}/evidence/hold`. */
+export const EvidenceHold = Type.Object({ held: Type.Boolean({ description: "true: nothing of it is deleted until this is false again." }) }, { $id: "EvidenceHold", additionalProperties: false });
+export type EvidenceHold = Static<typeof EvidenceHold>;
+
+/** Answer to deleting the evidence of a stream. */
+export const EvidenceRemoval = Type.Object(
+  { removed: Type.Array(Type.String(), { description: "Alerts whose evidence is gone." }), kept: Type.Array(Type.String(), { description: "Alerts whose evidence stays: under legal hold, or not finished yet." }) },
+  { $id: "EvidenceRemoval" },
+);
+export type EvidenceRemoval = Static<typeof EvidenceRemoval>;
+
 export const ALERT_EVENT_KINDS = ["new", "update", "end"] as const;
 export const AlertEventKind = Type.Union(
   [

@@ -53,6 +53,7 @@ export const ERROR_CODES = {
   "role-insufficient": "The token is valid but its role or its streams do not suffice.",
   "too-many-attempts": "Too many wrong tokens came from one address.",
   "store-failed": "The alert store could not commit.",
+  "evidence-failed": "Evidence could not be written, read or proved.",
   "interrupted": "The command was ended by a signal before it was done.",
   "internal": "A defect in Truecast.",
 } as const;

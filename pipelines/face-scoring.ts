@@ -32,6 +32,17 @@ export interface ScoredEvent {
   readonly frameAgeMs: number;
 }
 
+/** A crop that the model has seen. */
+export interface ScoredCrop {
+  readonly trackId: number;
+  readonly ptsMs: number;
+  /** RGB24 HWC at the model's input size; nobody writes into it any more. */
+  readonly pixels: Uint8Array;
+  readonly queueMs: number;
+  readonly inferenceMs: number;
+  readonly frameAgeMs: number;
+}
+
 export interface FaceScoringOptions {
   /** Name of the stream; part of each track's global name. */
   readonly stream: string;
@@ -43,7 +54,7 @@ export interface FaceScoringOptions {
   readonly onScore: (event: ScoredEvent) => void;
   readonly onTrackEnded: (trackId: number) => void;
   readonly onDiscarded: (reason: DiscardReason) => void;
-  readonly onCropScored?: (sample: { readonly queueMs: number; readonly inferenceMs: number; readonly frameAgeMs: number }) => void;
+  readonly onCropScored?: (crop: ScoredCrop) => void;
 }
 
 /** One face as the outside sees it. */
@@ -122,7 +133,7 @@ export class FaceScoring {
         // The track may have ended meanwhile: its score must not open an alert that nothing would end.
         if (this.#tracks.get(trackId) !== entry) return;
         const frameAgeMs = performance.now() - frame.decodedAtMs;
-        onCropScored?.({ queueMs: reply.queueMs, inferenceMs: reply.inferenceMs, frameAgeMs });
+        onCropScored?.({ trackId, ptsMs: frame.ptsMs, pixels, queueMs: reply.queueMs, inferenceMs: reply.inferenceMs, frameAgeMs });
         for (const score of reply.scores) {
           entry.verdict.observeScore(frame.ptsMs, score);
           onScore({ trackId, ptsMs: frame.ptsMs, score, frameAgeMs });

@@ -39,6 +39,8 @@ export interface AnalysisPool extends AsyncDisposable {
   /** Describes a track's face once more. */
   look(stream: string, trackId: number): void;
   broadcast(command: AnalysisCommand): void;
+  /** To the process that owns the stream. @returns false when there is none, or it is not ready */
+  tell(stream: string, command: AnalysisCommand): boolean;
   close(): Promise<void>;
 }
 
@@ -101,6 +103,10 @@ export async function startAnalysisPool(options: AnalysisPoolOptions): Promise<A
     },
     broadcast(command) {
       for (const child of children) child.send(command);
+    },
+    tell(stream, command) {
+      const owner = owners.get(stream);
+      return owner !== undefined && (children[owner]?.send(command) ?? false);
     },
     close,
     [Symbol.asyncDispose]: close,

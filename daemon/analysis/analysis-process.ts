@@ -39,7 +39,7 @@ runChild<AnalysisOptions, AnalysisInfo, AnalysisCommand>(async (options) => {
         cropMargin: options.model.cropMargin,
         options: { firstId: firstTrackIds.get(stream) ?? 1, maxFaces: options.faces.maxFaces, minFacePx: options.faces.minFacePx, keepMissingMs: options.faces.facelessAfterMs },
       });
-      analysis = new StreamAnalysis({ stream, model: options.model, faces, scorer, describe: options.describesFaces ? (frame, box) => detector.describe(frame, box) : null, ...options.decode, report, log });
+      analysis = new StreamAnalysis({ stream, model: options.model, faces, scorer, describe: options.describesFaces ? (frame, box) => detector.describe(frame, box) : null, ...options.decode, evidence: options.evidence, report, log });
       analysis.samplingDivisor = samplingDivisor;
       analysis.watched = watched;
       streams.set(stream, analysis);
@@ -83,6 +83,18 @@ runChild<AnalysisOptions, AnalysisInfo, AnalysisCommand>(async (options) => {
         case "watched":
           watched = command.watched;
           for (const analysis of streams.values()) analysis.watched = watched;
+          return;
+        case "record":
+          streams.get(command.stream)?.evidence?.record(command);
+          return;
+        case "record-end": {
+          const recorder = streams.get(command.stream)?.evidence;
+          if (recorder) recorder.end(command.incident);
+          else report({ type: "recorded", stream: command.stream, incident: command.incident, problems: [] });
+          return;
+        }
+        case "record-on":
+          streams.get(command.stream)?.evidence?.resume(command.incident);
       }
     },
     async close() {

@@ -13,7 +13,21 @@ export interface AnalysisOptions {
   readonly faces: { readonly maxFaces: number; readonly minFacePx: number; readonly facelessAfterMs: number };
   readonly samplingDivisor: number;
   readonly watched: boolean;
+  /** Null: nothing is kept for evidence. */
+  readonly evidence: EvidenceLimits | null;
   readonly logLevel: string;
+}
+
+/** What an analysis process keeps of every stream, and records of an incident. */
+export interface EvidenceLimits {
+  /** Packets kept before now, in time of the media clock and in bytes of one stream; whole groups of pictures. */
+  readonly ringMs: number;
+  readonly ringBytes: number;
+  /** Recorded before what is to be shown, and on after its end. */
+  readonly beforeMs: number;
+  readonly afterMs: number;
+  /** Of a longer incident its first part of this length is recorded, and its last moments. */
+  readonly maxClipMs: number;
 }
 
 export interface AnalysisInfo {
@@ -29,7 +43,16 @@ export type AnalysisCommand =
   | { readonly type: "look"; readonly stream: string; readonly trackId: number }
   | { readonly type: "sampling"; readonly divisor: number }
   /** Somebody looks at the dashboard: thumbnails come twice a second instead of every few seconds. */
-  | { readonly type: "watched"; readonly watched: boolean };
+  | { readonly type: "watched"; readonly watched: boolean }
+  /** Record the stream into the folder from `fromPtsMs` on, and the face's crops from `cropsFromPtsMs` up to now. */
+  | { readonly type: "record"; readonly stream: string; readonly incident: string; readonly trackId: number; readonly folder: string; readonly fromPtsMs: number; readonly cropsFromPtsMs: number }
+  /** The incident is over: record on for a while, then report. */
+  | { readonly type: "record-end"; readonly stream: string; readonly incident: string }
+  /** It goes on after all. */
+  | { readonly type: "record-on"; readonly stream: string; readonly incident: string };
+
+/** Why a recording is less than it should be; a part of the evidence's own table. */
+export type RecordingProblem = "disk-full" | "disk-failed" | "disk-slow" | "no-video" | "clip-broken" | "no-crops";
 
 export interface FaceReport {
   readonly trackId: number;
@@ -75,4 +98,6 @@ export type AnalysisReport =
   | { readonly type: "face"; readonly stream: string; readonly trackId: number; readonly ptsMs: number; readonly descriptor: Float32Array }
   | { readonly type: "view"; readonly stream: string; readonly ptsMs: number; readonly verdict: Verdict; readonly faces: readonly FaceReport[] }
   | { readonly type: "thumbnail"; readonly stream: string; readonly ptsMs: number; readonly jpeg: Uint8Array }
+  /** The recording of an incident is over; everything of it is in its folder. */
+  | { readonly type: "recorded"; readonly stream: string; readonly incident: string; readonly problems: readonly RecordingProblem[] }
   | { readonly type: "stats"; readonly streams: readonly StreamStats[]; readonly rssBytes: number };

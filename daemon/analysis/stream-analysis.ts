@@ -6,7 +6,8 @@ import { startLiveDecoder, type LiveDecoder } from "../../pipelines/decode/live-
 import type { DecoderEvent } from "../../pipelines/decode/decoder-events.ts";
 import { FaceScoring, type FaceFollower } from "../../pipelines/face-scoring.ts";
 import { type Box, type CropScorer, type DiscardReason, type Frame, type LossReason, type ModelInfo, type NewcomerRefusal, SLOT_MS, type TrackedFace } from "../../pipelines/types.ts";
-import type { AnalysisReport, FaceReport, StageSamples, StreamStats } from "./messages.ts";
+import { createEvidenceRecorder, type EvidenceRecorder } from "./evidence-recorder.ts";
+import type { AnalysisReport, EvidenceLimits, FaceReport, StageSamples, StreamStats } from "./messages.ts";
 import { LookSchedule } from "./look-schedule.ts";
 import { NewestSlot } from "./newest-slot.ts";
 
@@ -18,6 +19,8 @@ export interface StreamAnalysisOptions {
   /** What a face looks like, or null when there is no time for it; null where nobody asks. */
   readonly describe: ((frame: Frame, box: Box) => Promise<Float32Array | null>) | null;
   readonly frameTimeoutMs: number;
+  /** Null: nothing is kept for evidence. */
+  readonly evidence: EvidenceLimits | null;
   readonly report: (report: AnalysisReport) => void;
   readonly log: Logger;
 }
@@ -36,6 +39,7 @@ export class StreamAnalysis {
   readonly #decoder: LiveDecoder;
   readonly #scoring: FaceScoring;
   readonly #slot: NewestSlot<Frame>;
+  readonly evidence: EvidenceRecorder | null;
   readonly #looks = new LookSchedule();
   #counts = emptyCounts();
   #samples = emptySamples();
@@ -54,6 +58,9 @@ export class StreamAnalysis {
   constructor(options: StreamAnalysisOptions) {
     this.#options = options;
     const { stream, report, log } = options;
+    this.evidence =
+      options.evidence &&
+      createEvidenceRecorder({ limits: options.evidence, inputSizePx: options.model.inputSizePx, onRecorded: (incident, problems) => report({ type: "recorded", stream, incident, problems }) });
     this.#scoring = new FaceScoring({
       ...options,
       mode: "live",
@@ -64,9 +71,11 @@ export class StreamAnalysis {
       onTrackEnded: (trackId) => {
         this.#looks.forget(trackId);
         report({ type: "track-ended", stream, trackId });
+        this.evidence?.endTrack(trackId);
       },
       onDiscarded: (reason) => this.#discarded(reason),
-      onCropScored: ({ queueMs, inferenceMs, frameAgeMs }) => {
+      onCropScored: ({ trackId, ptsMs, pixels, queueMs, inferenceMs, frameAgeMs }) => {
+        this.evidence?.crop(trackId, { ptsMs, pixels });
         this.#samples.queue.push(queueMs);
         this.#samples.inference.push(inferenceMs);
         this.#samples.frameAge.push(frameAgeMs);
@@ -80,6 +89,7 @@ export class StreamAnalysis {
     this.#decoder = startLiveDecoder({
       onFrame: (frame) => this.#takeFrame(frame),
       onEvent: (event) => this.#takeDecoderEvent(event),
+      onPacket: (packet, header) => this.evidence?.packet(packet, header),
       stallTimeoutMs: options.frameTimeoutMs,
       log,
     });
@@ -112,6 +122,7 @@ export class StreamAnalysis {
   }
 
   async close(): Promise<void> {
+    await this.evidence?.close();
     await this.#decoder.close();
     await this.#slot.clear();
     this.#scoring.close();

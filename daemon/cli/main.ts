@@ -4,6 +4,7 @@ import { TruecastError } from "../../pipelines/errors.ts";
 import { ConfigError } from "../../config/load.ts";
 import { version } from "../version.ts";
 import type { EvaluateOptions } from "./evaluate.ts";
+import type { DeleteOptions } from "./evidence.ts";
 import type { ExtractOptions } from "./extract.ts";
 import type { CreateOptions, ListOptions } from "./token.ts";
 
@@ -93,6 +94,27 @@ function build(): Command {
     .option("--seed <n>", "seed of the bootstrap", "1")
     .option("-c, --config <file>", "configuration whose alert rule is judged; default: the default rule")
     .action(async (options: EvaluateOptions) => (await import("./evaluate.ts")).evaluate(options));
+  const evidence = program.command("evidence").description("verify, list and delete what was kept of alerts");
+  evidence
+    .command("verify")
+    .description("say what in a folder of evidence was changed, taken out, added or reordered; exit code 0: nothing, 1: something, 2: cannot tell")
+    .argument("<dir>", "the evidence folder, or the folder of one incident")
+    .option("--public-key <file>", "a copy of public-key.pem that was kept elsewhere")
+    .action(async (dir: string, options: { publicKey?: string }) => (await import("./evidence.ts")).verify(dir, options));
+  evidence
+    .command("list")
+    .description("what is kept, oldest first")
+    .option(...configOption)
+    .option("--stream <name>", "only this stream")
+    .action(async (options: { config?: string; stream?: string }) => (await import("./evidence.ts")).list(options));
+  evidence
+    .command("delete")
+    .description("delete the evidence and the alerts of an incident or of a stream; what is under legal hold stays")
+    .option(...configOption)
+    .option("--incident <id>", "the alert's UUID")
+    .option("--stream <name>", "all of a stream")
+    .option("--keep-alerts", "leave the alerts in the store")
+    .action(async (options: DeleteOptions) => (await import("./evidence.ts")).remove(options));
   return program.exitOverride();
 }
 

@@ -25,6 +25,9 @@ const COMPONENTS: readonly TSchema[] = [
   protocol.BlindSpotAlert,
   protocol.Alert,
   protocol.AlertPage,
+  protocol.Evidence,
+  protocol.EvidenceHold,
+  protocol.EvidenceRemoval,
   protocol.AlertEventKind,
   protocol.AlertEvent,
   protocol.AlertEventMark,
@@ -52,7 +55,7 @@ export const OPENAPI: NonNullable<FastifyDynamicSwaggerOptions["openapi"]> = {
   info: {
     title: "Truecast",
     version: "1",
-    description: "Reads what Truecast sees: streams, verdicts, alerts, the model and the state of the daemon. Pulled streams can be added, changed and taken out, access tokens made and revoked; nothing else can be changed. `x-required-role` of an operation is the least role that it asks for.",
+    description: "Reads what Truecast sees: streams, verdicts, alerts, the model and the state of the daemon. Pulled streams can be added, changed and taken out, evidence can be held and deleted, access tokens made and revoked; nothing else can be changed. `x-required-role` of an operation is the least role that it asks for.",
     license: { name: "Apache-2.0", identifier: "Apache-2.0" },
   },
   servers: [{ url: "/" }],
@@ -60,6 +63,7 @@ export const OPENAPI: NonNullable<FastifyDynamicSwaggerOptions["openapi"]> = {
   tags: [
     { name: "streams", description: "Streams, their verdicts and pictures" },
     { name: "alerts", description: "Alerts and their history" },
+    { name: "evidence", description: "What is kept of alerts: clips, face crops, score lines, signed" },
     { name: "model", description: "The model in use" },
     { name: "live", description: "WebSocket" },
     { name: "access", description: "Tokens, sign-in and the audit record" },

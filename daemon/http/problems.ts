@@ -20,6 +20,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   "capacity-reached": 409,
   overload: 503,
   "store-failed": 503,
+  "evidence-failed": 503,
   "inference-unavailable": 503,
 };
 

@@ -12,6 +12,7 @@ export interface RouteAccess {
 const PUBLIC: RouteAccess = { role: "public" };
 const KNOWN: RouteAccess = { role: "any" };
 const VIEWER: RouteAccess = { role: "viewer" };
+const REVIEWER: RouteAccess = { role: "reviewer" };
 const PUBLISHER: RouteAccess = { role: "publisher" };
 const ADMIN: RouteAccess = { role: "admin" };
 
@@ -44,6 +45,11 @@ export const ROUTE_ROLES: Readonly<Record<string, RouteAccess>> = {
   "GET /api/v1/alerts": VIEWER,
   "GET /api/v1/events": VIEWER,
   "GET /api/v1/alerts/:id": VIEWER,
+  "GET /api/v1/alerts/:id/evidence": VIEWER,
+  "GET /api/v1/alerts/:id/evidence/:file": REVIEWER,
+  "PUT /api/v1/alerts/:id/evidence/hold": REVIEWER,
+  "DELETE /api/v1/alerts/:id/evidence": ADMIN,
+  "DELETE /api/v1/streams/:name/evidence": ADMIN,
 };
 
 /** Of paths that lead nowhere, so that nobody learns without a token which ones do. */

@@ -5,6 +5,7 @@ import { type Static, Type } from "typebox";
 import { seesStream } from "../principal.ts";
 import { AlertEventQuery, AlertQuery, type Liveness } from "../protocol.ts";
 import { answered, empty, refuseMethods, refusals, refused, text } from "./answers.ts";
+import { registerEvidenceRoutes } from "./evidence-routes.ts";
 import { principalOf } from "./request.ts";
 import { problem, sendProblem } from "./problems.ts";
 import type { HttpSource } from "./source.ts";
@@ -105,6 +106,7 @@ export function registerRoutes(app: FastifyInstance, source: HttpSource, run: st
     },
   );
 
+  registerEvidenceRoutes(app, source);
   read(
     app,
     "/api/v1/events",

@@ -1,6 +1,6 @@
 /** What the HTTP interface asks of the daemon, and what it reports back: plain functions given by the composition root. */
 import type { PublishAccess } from "../access-protocol.ts";
-import type { Alert, AlertEventPage, AlertEventQuery, AlertPage, AlertQuery, ModelCard, Readiness, ServerMessage, Source, SourceInput, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
+import type { Alert, AlertEventPage, AlertEventQuery, AlertPage, AlertQuery, Evidence, EvidenceRemoval, ModelCard, Readiness, ServerMessage, Source, SourceInput, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
 import type { Author } from "./authority.ts";
 
 /** All of it is called on the request's way, so it must answer from memory or a local store. A TruecastError becomes a problem with its code. */
@@ -28,6 +28,16 @@ export interface HttpSource {
   alert(id: string): Alert | null;
   /** For a new client: every open alert and the newest ended ones; given even while the store cannot be read. */
   snapshotAlerts(streams: readonly string[] | null): readonly Alert[];
+  /** Null when nothing was ever kept of the alert. */
+  evidence(alert: string): Evidence | null;
+  /** Null when there is no such file, or no longer. */
+  evidenceFile(alert: string, name: string): { readonly path: string; readonly mediaType: string } | null;
+  /** @throws TruecastError not-found, conflict, evidence-failed, store-failed */
+  holdEvidence(alert: string, held: boolean, author: Author): Promise<void>;
+  /** @throws TruecastError not-found, conflict, evidence-failed, store-failed */
+  removeEvidence(alert: string, options: { readonly withAlert: boolean }, author: Author): Promise<void>;
+  /** What is held or not finished stays. @throws TruecastError evidence-failed, store-failed */
+  removeStreamEvidence(stream: string, options: { readonly withAlerts: boolean }, author: Author): Promise<EvidenceRemoval>;
   /** Committed events; numbered over all streams, so that those of some streams have gaps. @throws TruecastError store-failed */
   events(query: AlertEventQuery, streams: readonly string[] | null): AlertEventPage;
   /** Number of the newest committed event, 0 before the first; known without the store. */

@@ -77,6 +77,13 @@ export function defineInstruments(registry: Registry = new Registry()) {
     alertsSuppressed: counter("alerts_suppressed_total", "Scores over the threshold that opened no alert because the stream has too many open ones.", "stream"),
     alertsUnstored: gauge("alerts_unstored", "Transitions that were told but that the store could not commit yet."),
 
+    evidenceBytes: gauge("evidence_bytes", "Size of all sealed evidence."),
+    evidenceIncidents: gauge("evidence_incidents", "Alerts with evidence: sealed, of these under legal hold, being recorded, and waiting to be finished.", "state"),
+    evidenceSealed: counter("evidence_sealed_total", "Alerts whose evidence was finished and signed.", "outcome"),
+    evidenceProblems: counter("evidence_problems_total", "What kept evidence from being complete.", "problem"),
+    evidenceSkipped: counter("evidence_skipped_total", "Alerts that went without evidence because too many were being recorded."),
+    evidenceRemoved: counter("evidence_removals_total", "Removals of evidence, of some files or all, by cause.", "cause"),
+
     webSocketClients: gauge("websocket_clients", "Connected WebSocket clients."),
     webSocketDisconnects: counter("websocket_disconnects_total", "WebSocket clients that are gone, by reason; slow, dead and protocol were dropped by the daemon.", "reason"),
     webSocketSent: counter("websocket_sent_bytes_total", "Bytes of messages handed to WebSocket clients."),

@@ -5,6 +5,8 @@ import { LIVE_ENDS, type LiveEnd, type Refusal, REFUSALS } from "../http/source.
 import { DATAGRAM_DROPS, type WhipStats } from "../ingest/messages.ts";
 import { type Alert, ALERT_RULES, STREAM_STATES } from "../protocol.ts";
 import { defineInstruments } from "./definitions.ts";
+import type { EvidenceEvent } from "../evidence/evidence.ts";
+import { createEvidenceMetrics, type EvidenceStats } from "./evidence-metrics.ts";
 import { createSourceMetrics, type SourceMetrics, type SourceMetricsEntry } from "./source-metrics.ts";
 import { createStreamMetrics, type StreamMetrics, type StreamMetricsEntry } from "./stream-metrics.ts";
 
@@ -67,6 +69,8 @@ export interface Metrics {
   whip(stats: WhipStats | null): void;
   alertsOpen(open: readonly Pick<Alert, "rule" | "state">[]): void;
   alertsUnstored(count: number): void;
+  evidence(stats: EvidenceStats): void;
+  evidenceEvent(event: EvidenceEvent): void;
   webSocketClients(count: number): void;
   webSocketClosed(reason: LiveEnd): void;
   webSocketSent(bytes: number): void;
@@ -166,6 +170,7 @@ export function createMetrics({ version, maxStreams }: MetricsOptions): Metrics 
       }
     },
     alertsUnstored: (count) => instruments.alertsUnstored.set(count),
+    ...createEvidenceMetrics(instruments),
     webSocketClients: (count) => instruments.webSocketClients.set(count),
     webSocketClosed: (reason) => instruments.webSocketDisconnects.inc({ reason }),
     webSocketSent: (bytes) => instruments.webSocketSent.inc(bytes),

@@ -6,6 +6,8 @@ import type { Store } from "./store.ts";
 export interface RetentionOptions {
   readonly store: Pick<Store, "prune" | "pruneEvents">;
   readonly retentionDays: number;
+  /** Alerts that stay whatever their age: those whose evidence is under legal hold. */
+  readonly heldAlerts?: () => readonly string[];
   readonly log: Logger;
   /** Alerts that never fired say little and can be many. */
   readonly unfiredRetentionDays?: number;
@@ -24,7 +26,7 @@ const BATCH = 100;
 
 /** Prunes once soon after the start and then every hour. */
 export function startRetention(options: RetentionOptions, signal?: AbortSignal): Retention {
-  const { store, retentionDays, unfiredRetentionDays = 1, log, intervalMs = 3_600_000, now = Date.now } = options;
+  const { store, retentionDays, heldAlerts = () => [], unfiredRetentionDays = 1, log, intervalMs = 3_600_000, now = Date.now } = options;
   let again: NodeJS.Immediate | undefined;
   let later: NodeJS.Timeout | undefined;
   let removed = 0;
@@ -35,6 +37,7 @@ export function startRetention(options: RetentionOptions, signal?: AbortSignal):
       const batch = store.prune({
         resolvedBeforeMs: at - retentionDays * DAY_MS,
         unfiredBeforeMs: at - Math.min(retentionDays, unfiredRetentionDays) * DAY_MS,
+        keep: heldAlerts(),
         batch: BATCH,
       });
       const events = store.pruneEvents(at - retentionDays * DAY_MS, BATCH);

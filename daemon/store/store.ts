@@ -9,6 +9,7 @@ import { type AccessTable, createAccessTable } from "./access-table.ts";
 import { ALERT_COLUMNS, alertOf, cursorOf, numberOrNull, parseCursor, rowOf, valueOf } from "./alert-row.ts";
 import { type AuditTable, createAuditTable } from "./audit-table.ts";
 import { createEventTable, type EventTable, type NewEvent } from "./event-table.ts";
+import { createErasure, type Erasure } from "./erasure.ts";
 import { migrate } from "./schema.ts";
 import { createSourceTable, type SourceTable } from "./source-table.ts";
 import { inTransaction } from "./transaction.ts";
@@ -44,12 +45,14 @@ export interface PruneLimits {
   readonly resolvedBeforeMs: number;
   /** So do those that never fired and ended before this. */
   readonly unfiredBeforeMs: number;
+  /** Alerts that stay all the same. */
+  readonly keep?: readonly string[];
   /** Alerts removed in one call, so that no commit blocks for long. */
   readonly batch: number;
 }
 
 /** Synchronous, as SQLite is; everything throws TruecastError store-failed when the file cannot be read or written. */
-export interface Store extends AsyncDisposable, SourceTable, EventTable, AccessTable, AuditTable {
+export interface Store extends AsyncDisposable, SourceTable, EventTable, AccessTable, AuditTable, Erasure {
   /** All that `work` writes, or none of it. @throws what `work` throws */
   atomically<T>(work: () => T): T;
   /**
@@ -91,7 +94,7 @@ export function openStore(options: StoreOptions): Store {
   const open = prepare("SELECT * FROM alerts WHERE state <> 'resolved' ORDER BY pending_at DESC, id DESC");
   const history = prepare("SELECT kind, at, score, resolution FROM alert_transitions WHERE alert_id = ? ORDER BY seq");
   // Two statements, for with OR in one SQLite uses neither index.
-  const oldOnes = "SELECT id FROM alerts WHERE state = 'resolved' AND resolved_at < :before ORDER BY resolved_at LIMIT :batch";
+  const oldOnes = "SELECT id FROM alerts WHERE state = 'resolved' AND resolved_at < :before AND id NOT IN (SELECT value FROM json_each(:keep)) ORDER BY resolved_at LIMIT :batch";
   const old = prepare(oldOnes);
   const oldUnfired = prepare(oldOnes.replace("AND", "AND firing_at IS NULL AND"));
   const remove = prepare("DELETE FROM alerts WHERE id = ?");
@@ -106,6 +109,7 @@ export function openStore(options: StoreOptions): Store {
     ...createSourceTable(database, { read, write }),
     ...createAccessTable(database, { read, write }),
     ...createAuditTable(database, { read, write }),
+    ...createErasure(database, { write }),
     atomically: write,
     ...eventTable,
     commit(transitions) {
@@ -147,9 +151,9 @@ export function openStore(options: StoreOptions): Store {
           resolution: row["resolution"] as Alert["resolution"],
         })),
       ),
-    prune: ({ resolvedBeforeMs, unfiredBeforeMs, batch }) =>
+    prune: ({ resolvedBeforeMs, unfiredBeforeMs, keep = [], batch }) =>
       write(() => {
-        const idsOf = (statement: StatementSync, before: number, limit: number): string[] => statement.all({ before, batch: limit }).map((row) => String(row["id"]));
+        const idsOf = (statement: StatementSync, before: number, limit: number): string[] => statement.all({ before, keep: JSON.stringify(keep), batch: limit }).map((row) => String(row["id"]));
         const ids = new Set(idsOf(old, resolvedBeforeMs, batch));
         for (const id of idsOf(oldUnfired, unfiredBeforeMs, batch)) if (ids.size < batch) ids.add(id);
         eventWriter.forget([...ids]);
@@ -176,7 +180,7 @@ function openDatabase({ path, log, busyTimeoutMs = 250, maxSizeBytes = 1024 ** 3
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
   try {
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF");
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON");
     const check = database.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
     if (check !== "ok") throw new TruecastError("store-failed", `${path} is damaged (${String(check)}). Move it away to start with an empty store, or bring back a copy.`);
     const { from, to } = migrate(database, path);

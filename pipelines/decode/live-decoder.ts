@@ -7,7 +7,7 @@ import type { DecoderCounters, DecoderEvent, DecoderState, RestartCause } from "
 import { type DecoderRun, type RunFrame, startDecoderRun } from "./decoder-run.ts";
 import type { FfmpegExit } from "./ffmpeg-process.ts";
 import { createSlotGate } from "./media-clock.ts";
-import type { ClockedPacket } from "./packet-history.ts";
+import type { ClockedPacket, VideoHeader } from "./packet-history.ts";
 import { type IntakeItem, createPacketIntake } from "./packet-intake.ts";
 import { type RestartPolicyOptions, createRestartPolicy } from "./restart-policy.ts";
 import { createStallWatch } from "./stall-watch.ts";
@@ -16,6 +16,8 @@ export interface LiveDecoderOptions {
   /** Takes a frame at once and never blocks: the decoder does not wait. The frame is the caller's from here on. */
   readonly onFrame: (frame: Frame) => void;
   readonly onEvent: (event: DecoderEvent) => void;
+  /** Every packet of the stream as it came, on the stream's clock, with the header that it needs; whatever the decoder does with it. */
+  readonly onPacket?: (packet: ClockedPacket, header: VideoHeader) => void;
   readonly log: Logger;
   /** Input without a frame for this long is a stall. */
   readonly stallTimeoutMs?: number;
@@ -105,6 +107,7 @@ export function startLiveDecoder(options: LiveDecoderOptions, signal?: AbortSign
           counters.discontinuities++;
           onEvent({ kind: "discontinuity", cause: item.discontinuity });
         }
+        if (history.header !== null) options.onPacket?.(item.packet, history.header);
         takePacket(item.packet);
     }
   }

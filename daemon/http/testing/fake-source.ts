@@ -1,6 +1,6 @@
 /** A daemon's state for tests of the HTTP interface: fixed values that match the protocol's schemas. */
 import { TruecastError } from "../../../pipelines/errors.ts";
-import type { AlertEvent, FaceAlert, ModelCard, ScorePoint, Source, Stream, SystemStatus } from "../../protocol.ts";
+import type { AlertEvent, Evidence, FaceAlert, ModelCard, ScorePoint, Source, Stream, SystemStatus } from "../../protocol.ts";
 import type { HttpSource } from "../source.ts";
 
 export const MODEL: ModelCard = {
@@ -62,6 +62,18 @@ export const SOURCE: Source = {
   nextTryAt: 1_700_000_020_000,
 };
 
+export const EVIDENCE: Evidence = {
+  alert: ALERT.id,
+  state: "complete",
+  problems: [],
+  held: false,
+  bytes: 20,
+  sealedAt: 1_700_000_030_000,
+  removal: null,
+  clips: [{ name: "clip.mp4", codec: "h264", zeroPtsMs: 1_000, firstPtsMs: 1_067, lastPtsMs: 31_000 }],
+  files: [{ name: "clip.mp4", kind: "clip", mediaType: "video/mp4", description: "The clip.", bytes: 20, sha256: "ab".repeat(32), removed: false }],
+};
+
 export function stream(name: string, changes: Partial<Stream> = {}): Stream {
   return {
     name,
@@ -112,6 +124,11 @@ export function fakeSource(changes: Partial<HttpSource> = {}): HttpSource {
     },
     alert: (id) => (id === ALERT.id ? ALERT : null),
     snapshotAlerts: (visible) => (visible === null || visible.includes(ALERT.stream) ? [ALERT] : []),
+    evidence: (id) => (id === ALERT.id ? EVIDENCE : null),
+    evidenceFile: () => null,
+    holdEvidence: () => Promise.resolve(),
+    removeEvidence: () => Promise.resolve(),
+    removeStreamEvidence: () => Promise.resolve({ removed: [ALERT.id], kept: [] }),
     events: ({ after }, visible) => ({ events: after === 0 && (visible === null || visible.includes(EVENT.alert.stream)) ? [EVENT] : [], gap: after > 1, oldest: 1, newest: 1 }),
     newestEvent: () => 1,
     metrics: () => Promise.resolve({ contentType: "text/plain; version=0.0.4; charset=utf-8", body: "# HELP truecast_up Whether it runs.\n# TYPE truecast_up gauge\ntruecast_up 1\n" }),
