@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .forgeries import Chance
+from .retouch import coloured_light, draw_grade
+
 
 class Shards:
     """The shards of one folder that are there now, kept in memory once read (a crop is 37 kB at 112 pixels)."""
@@ -53,7 +56,7 @@ def frame_batches(shards: Shards, batch: int, generator: torch.Generator) -> Ite
 
 
 def augment(crops: Tensor, masks: Tensor, generator: torch.Generator) -> Tuple[Tensor, Tensor]:
-    """The same for both of a pair: a cut edge, mirror, brightness, contrast, saturation, and sometimes a little less quality."""
+    """The same for both of a pair: a cut edge, mirror, brightness, contrast, saturation, sometimes a strong look or coloured light, sometimes a little less quality."""
     pairs = len(crops) // 2
 
     def draw(low: float, high: float) -> Tensor:
@@ -68,7 +71,23 @@ def augment(crops: Tensor, masks: Tensor, generator: torch.Generator) -> Tuple[T
     # About the grey of each pixel, then about middle grey.
     grey, saturation, contrast = x.mean(3, keepdim=True), draw(0.5, 1.3), draw(0.8, 1.2)
     x = x.mul_(saturation * contrast).add_(grey * ((1 - saturation) * contrast)).add_(128 * (1 - contrast) + draw(-25, 25))
-    return degrade(x, generator), masks
+    return degrade(relight(x, generator), generator), masks
+
+
+def relight(x: Tensor, generator: torch.Generator, probability: float = 0.25) -> Tensor:
+    """Some pairs get a strong look or coloured light: shards are few, looks are many. Float 0..255 `[n, s, s, 3]`."""
+    chance = Chance(generator)
+    for pair in range(len(x) // 2):
+        looks = chance.happens(probability), chance.happens(probability)
+        if any(looks):
+            part = x[2 * pair : 2 * pair + 2]
+            pictures = part.permute(0, 3, 1, 2).div(255).clamp(0, 1)
+            if looks[0]:
+                pictures = pictures * coloured_light(x.shape[1], chance).to(x.device)
+            if looks[1]:
+                pictures = draw_grade(chance).on(pictures)
+            part.copy_(pictures.permute(0, 2, 3, 1) * 255)
+    return x
 
 
 def degrade(x: Tensor, generator: torch.Generator) -> Tensor:

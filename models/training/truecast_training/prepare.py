@@ -20,12 +20,15 @@ from .forgeries import Chance, face_mask, forge, lose_resolution, nearest_donors
 from .generator import FaceAutoencoder, load_autoencoders, save_autoencoders, train_autoencoders
 from .geometry import blur, sample
 from .progress import Progress
+from .retouch import coloured_light, make_up, retouched, smooth_skin
 from .sequences import beautify, draw_motion, face_boxes, film, in_front, out_of_focus, put_on
 
 #: Sides of the filmed square, about twice the face: faces from 80 to 160 px wide, as in live pictures.
 FRAME_SIZES = (160, 192, 224, 256, 320)
 #: How often each kind is drawn: the hard ones more often than those that a network learns at once.
 KIND_MIX = ("self-blend",) * 5 + ("swap",) * 9 + ("redrawn",) * 3 + ("reenact",) * 3 + ("whole",)
+#: Share of the faces that come made up or retouched.
+RETOUCHED = 0.5
 HELD_OUT_SHARE = 0.15
 SPLIT_SEED = 7
 
@@ -91,6 +94,13 @@ class ClipMaker:
         box = torch.from_numpy(self.faces.boxes[index])
         if chance.happens(0.5):
             picture, landmarks, box = mirrored(picture, landmarks, box)
+        # Actor and donor each by themselves: what is retouched is as often genuine as a forger's layer.
+        if chance.happens(RETOUCHED):
+            picture = retouched(picture, landmarks, chance)
+        if chance.happens(RETOUCHED):
+            other = retouched(other, self.landmarks[donor], chance)
+        if chance.happens(0.1):
+            picture = (picture * coloured_light(size, chance)).clamp(0, 1)
         if chance.happens(0.6):
             # The camera's noise belongs to the genuine picture; what a forger draws over it has none.
             picture = (picture + chance.log_uniform(0.004, 0.04) * torch.randn(picture.shape, generator=chance.generator)).clamp(0, 1)
@@ -106,10 +116,7 @@ class ClipMaker:
             # Genuine faces may be softer than what is round them, too: a young skin, an encoder's or a camera's doing.
             picture = softened(picture, landmarks, chance)
         genuine = picture.expand(plan.frames, -1, -1, -1)
-        if chance.happens(0.4):
-            strength = chance.uniform(0.3, 0.9)
-            genuine = beautify(genuine[:1], landmarks, strength).expand_as(genuine)
-            forged = beautify(forged, landmarks, strength)
+        genuine, forged = filtered(genuine, forged, landmarks, chance)
         motion = draw_motion(landmarks, size, frame_px, plan.frames, chance)
         films, masks = [film(still, motion, chance.generator) for still in (genuine, forged)], sample(masks, motion.sources)
         if chance.happens(0.15):
@@ -155,6 +162,22 @@ class ClipMaker:
 
 def chance_sample(indices: np.ndarray, count: int, chance: Chance) -> np.ndarray:
     return indices[torch.randint(len(indices), (count,), generator=chance.generator).numpy()]
+
+
+def filtered(genuine: Tensor, forged: Tensor, landmarks: Tensor, chance: Chance) -> Tuple[Tensor, Tensor]:
+    """What the sender's app puts over the picture, the same for both: a beauty filter, drawn make-up, or nothing. All frames of
+    `genuine` are one still."""
+    if chance.happens(0.25):
+        strength = chance.uniform(0.3, 0.9)
+        return beautify(genuine[:1], landmarks, strength).expand_as(genuine), beautify(forged, landmarks, strength)
+    if chance.happens(0.2):
+        settings = chance.uniform(0.4, 1), chance.log_uniform(0.012, 0.04), chance.log_uniform(0.02, 0.1)
+        return smooth_skin(genuine[:1], landmarks, *settings).expand_as(genuine), smooth_skin(forged, landmarks, *settings)
+    if chance.happens(0.1):
+        seed = int(torch.randint(1 << 30, (), generator=chance.generator))
+        drawn = [make_up(pictures, landmarks, Chance(torch.Generator().manual_seed(seed))) for pictures in (genuine[:1], forged)]
+        return drawn[0].expand_as(genuine), drawn[1]
+    return genuine, forged
 
 
 def softened(picture: Tensor, landmarks: Tensor, chance: Chance) -> Tensor:
