@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from stand_ins import box_of, draw_head, landmarks_in
 
-from truecast_training.dataset import relight
+from truecast_training.dataset import relight, tilted
 from truecast_training.forgeries import Chance
 from truecast_training.geometry import blur
 from truecast_training.prepare import filtered
@@ -82,6 +82,23 @@ class Light(unittest.TestCase):
         out = relight(crops.clone(), chance(1).generator, probability=1)
         torch.testing.assert_close(out[1::2], out[::2])
         self.assertGreater(float((out - crops).abs().mean()), 5)
+
+
+class Tilt(unittest.TestCase):
+    def test_a_pair_is_tilted_alike_and_its_mask_with_it(self) -> None:
+        crops, masks = torch.full((2, 64, 64, 3), 50.0), torch.zeros(2, 16, 16)
+        crops[:, 24:40, 8:24], masks[:, 6:10, 2:6] = 250.0, 1.0
+        for seed in range(6):
+            out, moved = tilted(crops.clone(), masks.clone(), torch.Generator().manual_seed(seed), probability=1)
+            self.assertTrue(torch.equal(out[0], out[1]) and torch.equal(moved[0], moved[1]))
+            bright = torch.nn.functional.avg_pool2d((out[:1, :, :, 0] - 50) / 200, 4)[0]
+            self.assertGreater(float((out - crops).abs().mean()), 2, "it moved")
+            self.assertLess(float((bright - moved[0]).abs().mean()), 0.01, f"seed {seed}: the mask lies where the patch is")
+
+    def test_without_luck_nothing_is_tilted(self) -> None:
+        crops, masks = torch.rand(4, 32, 32, 3), torch.rand(4, 8, 8)
+        out, moved = tilted(crops.clone(), masks.clone(), torch.Generator().manual_seed(1), probability=0)
+        self.assertTrue(torch.equal(out, crops) and torch.equal(moved, masks))
 
 
 class Noise(unittest.TestCase):
