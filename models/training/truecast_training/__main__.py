@@ -44,7 +44,7 @@ def long_clips(args: argparse.Namespace) -> None:
         made, left_out = lengthen(args.manifest, args.out, settings, args.seconds) if args.manifest else (filmed_photographs(args.photographs, args.out, settings, args.seconds), [])
     except ManifestInvalid as error:
         raise SystemExit(f"long-clips: {error}")
-    print(f"{args.out}: {made} genuine clips of {args.seconds:g} s" + "".join(f"\nleft out: {reason}" for reason in left_out))
+    print(f"{args.out}: {made} clips of {args.seconds:g} s" + "".join(f"\nleft out: {reason}" for reason in left_out))
 
 
 def train(args: argparse.Namespace) -> None:
@@ -194,9 +194,9 @@ def main(arguments: Optional[List[str]] = None) -> None:
     command.add_argument("--seed", type=int, default=1)
     command.set_defaults(run=forge_clips)
 
-    command = commands.add_parser("long-clips", help="genuine clips long enough for an alert, to count false alarms with")
+    command = commands.add_parser("long-clips", help="clips long enough for an alert, to count false alarms and alerts with")
     source = command.add_mutually_exclusive_group(required=True)
-    source.add_argument("--manifest", type=Path, help="CSV with the columns file, label, type, group; its genuine clips are played to and fro")
+    source.add_argument("--manifest", type=Path, help="CSV with the columns file, label, type, group; its clips are played to and fro")
     source.add_argument("--photographs", type=Path, help="folder of photographs to film with a moving camera")
     command.add_argument("--out", required=True, type=Path, help="folder for the clips and their manifest.csv")
     command.add_argument("--seconds", type=float, default=60.0, help="length of each clip")

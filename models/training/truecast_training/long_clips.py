@@ -1,4 +1,4 @@
-"""Makes genuine clips long enough for an alert, to count false alarms with: genuine clips of a manifest played to and fro, so
+"""Makes clips long enough for an alert, to count false alarms and alerts with: the clips of a manifest played to and fro, so
 that there is no cut, and photographs filmed by a camera that a hand holds.
 
 A clip of ten seconds can raise no alert, whatever the model says. Played to and fro a face stays a face that really moves;
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .forge_clips import Settings, decode, read_genuine, write_manifest
+from .forge_clips import Settings, decode, read_sources, write_manifest
 from .forgeries import Chance
 from .geometry import similarity_of, warp
 from .progress import Progress
@@ -70,8 +70,8 @@ def encode_stream(frames: Iterable[np.ndarray], size: Tuple[int, int], rate: str
 
 
 def long_clips(manifest: Path, out: Path, settings: Settings, seconds: float) -> Tuple[int, List[str]]:
-    """Genuine clips of the manifest, to and fro for `seconds`; gives their number, and of those left out the reason."""
-    sources = read_genuine(manifest)
+    """The clips of the manifest, genuine and fake, to and fro for `seconds`; gives their number, and of those left out the reason."""
+    sources = read_sources(manifest)
     out.mkdir(parents=True, exist_ok=True)
     progress = Progress("long clips", len(sources))
     rows: List[Tuple[str, str, str, str]] = []
@@ -87,7 +87,7 @@ def long_clips(manifest: Path, out: Path, settings: Settings, seconds: float) ->
             top, below = (int(part) for part in rate.split("/"))
             wanted = round(seconds * top / below)
             encode_stream((frames[i] for i in to_and_fro(len(frames), wanted)), (frames.shape[1], frames.shape[2]), rate, settings, path)
-        rows.append((path.name, "real", source.type, source.group))
+        rows.append((path.name, source.label, source.type, source.group))
         write_manifest(out / "manifest.csv", rows)
         progress.show(number + 1, source.name)
     progress.end()
