@@ -21,7 +21,7 @@ def prepare(args: argparse.Namespace) -> None:
     plan = FRAME_PLAN if args.plan == "frames" else SEQUENCE_PLAN
     spec = spec_of(args.model)
     for part, shards in (("held-out", args.held_out), ("training", args.shards)):
-        drawn = draw(args.stills, args.out, plan, part, shards, args.size or spec.size_px, args.margin or spec.crop_margin, args.autoencoder_steps, args.first_seed)
+        drawn = draw(args.stills, args.out, plan, part, shards, args.size or spec.size_px, args.margin or spec.crop_margin, args.autoencoder_steps, args.first_seed, args.looks)
         print(f"{args.out}/{part}: {drawn} shards drawn, {shards - drawn} were there")
 
 
@@ -180,6 +180,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     command.add_argument("--size", type=int, default=0, help="side of the crops, pixels; 0 is that of --model")
     command.add_argument("--margin", type=float, default=0, help="side of the crop as a multiple of the face's box; 0 is that of --model")
     command.add_argument("--model", default="face-resnet", choices=[spec.name for spec in SPECS], help="the network that the crops are for")
+    command.add_argument("--looks", type=float, default=0.0, help="how often faces are made up, retouched, lit and filmed out of the ordinary, 0 to 1; docs/training.md says what it did")
     command.add_argument("--first-seed", type=int, default=0, help="seed of the first shard: another one draws other clips")
     command.add_argument("--autoencoder-steps", type=int, default=400, help="training steps of the autoencoders that stand in for generators")
     command.set_defaults(run=prepare)

@@ -57,7 +57,7 @@ def frame_batches(shards: Shards, batch: int, generator: torch.Generator) -> Ite
         yield crops, masks, labels
 
 
-def augment(crops: Tensor, masks: Tensor, generator: torch.Generator) -> Tuple[Tensor, Tensor]:
+def augment(crops: Tensor, masks: Tensor, generator: torch.Generator, tilt: float = 0.0, relit: float = 0.0) -> Tuple[Tensor, Tensor]:
     """The same for both of a pair: a cut edge, mirror, a head held aslant, brightness, contrast, saturation, sometimes a strong look or coloured light, sometimes a little less quality."""
     pairs = len(crops) // 2
 
@@ -69,14 +69,14 @@ def augment(crops: Tensor, masks: Tensor, generator: torch.Generator) -> Tuple[T
     for pair in torch.nonzero(torch.rand(pairs, generator=generator) < 0.5).flatten().tolist():
         of = slice(2 * pair, 2 * pair + 2)
         crops[of], masks[of] = crops[of].flip(2), masks[of].flip(2)
-    x, masks = tilted(crops.to(torch.float32), masks, generator)
+    x, masks = tilted(crops.to(torch.float32), masks, generator, tilt)
     # About the grey of each pixel, then about middle grey.
     grey, saturation, contrast = x.mean(3, keepdim=True), draw(0.5, 1.3), draw(0.8, 1.2)
     x = x.mul_(saturation * contrast).add_(grey * ((1 - saturation) * contrast)).add_(128 * (1 - contrast) + draw(-25, 25))
-    return degrade(relight(x, generator), generator), masks
+    return degrade(relight(x, generator, relit), generator), masks
 
 
-def tilted(x: Tensor, masks: Tensor, generator: torch.Generator, probability: float = 0.5, reach: float = 0.7) -> Tuple[Tensor, Tensor]:
+def tilted(x: Tensor, masks: Tensor, generator: torch.Generator, probability: float, reach: float = 0.7) -> Tuple[Tensor, Tensor]:
     """Some pairs hold their heads aslant, up to `reach` radians, and bowed or turned, which narrows them. Portraits to train on
     are upright; people before a camera are not. Float `[n, s, s, 3]` and masks `[n, s/k, s/k]`."""
     size, scale = x.shape[1], x.shape[1] // masks.shape[1]
@@ -93,7 +93,7 @@ def tilted(x: Tensor, masks: Tensor, generator: torch.Generator, probability: fl
     return x, masks
 
 
-def relight(x: Tensor, generator: torch.Generator, probability: float = 0.12) -> Tensor:
+def relight(x: Tensor, generator: torch.Generator, probability: float) -> Tensor:
     """Some pairs get a strong look or coloured light: shards are few, looks are many. Float 0..255 `[n, s, s, 3]`."""
     chance = Chance(generator)
     for pair in range(len(x) // 2):

@@ -48,8 +48,9 @@ class Motion:
     grade: Optional[Grade] = None
 
 
-def draw_motion(landmarks: Tensor, still_px: int, frame_px: int, frames: int, chance: Chance) -> Motion:
-    """A head that moves, speaks and blinks before a camera, the face about half as wide as the frame."""
+def draw_motion(landmarks: Tensor, still_px: int, frame_px: int, frames: int, chance: Chance, looks: float = 0.0) -> Motion:
+    """A head that moves, speaks and blinks before a camera, the face about half as wide as the frame. `looks` is how often light,
+    grading and noise are out of the ordinary, 0..1."""
     side = face_side(landmarks)
     centre = landmarks.mean(0).expand(frames, 2)
     liveliness = chance.log_uniform(0.15, 1)
@@ -84,10 +85,10 @@ def draw_motion(landmarks: Tensor, still_px: int, frame_px: int, frames: int, ch
         noise=chance.log_uniform(0.002, 0.025) if chance.happens(0.7) else 0.0,
         sharpening=chance.uniform(0.2, 1.2) if chance.happens(0.25) else 0.0,
         resolution=chance.log_uniform(0.4, 0.9) if chance.happens(0.3) else 1.0,
-        grain_px=chance.uniform(0.2, 1) if chance.happens(0.4) else 0.0,
-        noise_in_texture=chance.uniform(-1, 1) if chance.happens(0.5) else 0.0,
-        light=coloured_light(frame_px, chance) if chance.happens(0.2) else None,
-        grade=draw_grade(chance) if chance.happens(0.35) else None,
+        grain_px=chance.uniform(0.2, 1) if chance.happens(0.4 * looks) else 0.0,
+        noise_in_texture=chance.uniform(-1, 1) if chance.happens(0.5 * looks) else 0.0,
+        light=coloured_light(frame_px, chance) if chance.happens(0.2 * looks) else None,
+        grade=draw_grade(chance) if chance.happens(0.35 * looks) else None,
     )
 
 
@@ -108,7 +109,8 @@ def film(stills: Tensor, motion: Motion, generator: torch.Generator) -> Tensor:
     if motion.grade is not None:
         frames = motion.grade.on(frames)
     if motion.noise > 0:
-        frames = frames + sensor_noise(frames.clamp(0, 1), motion.noise, motion.grain_px, motion.noise_in_texture, generator)
+        plain = motion.grain_px == 0 and motion.noise_in_texture == 0
+        frames = frames + (motion.noise * torch.randn(frames.shape, generator=generator) if plain else sensor_noise(frames.clamp(0, 1), motion.noise, motion.grain_px, motion.noise_in_texture, generator))
     return (frames.clamp(0, 1) * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 

@@ -139,7 +139,7 @@ def train_frames(recipe: Recipe, data: Path, out: Path, device: torch.device, pr
         training.refresh()
         for crops, masks, labels in frame_batches(training, recipe.frame_batch, generator):
             crops, masks, labels = crops.to(device), masks.to(device), labels.to(device)
-            crops, masks = augment(crops, masks, generator)
+            crops, masks = augment(crops, masks, generator, recipe.tilted, recipe.relit)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step, steps)
             with autocast(device, precision):
