@@ -149,7 +149,7 @@ class Shard(unittest.TestCase):
             folder = Path(name)
             write_stills(folder / "stills", 24)
             plan = ClipPlan(pairs=2, frames=4, kept=(1, 3))
-            draw = lambda: prepare(folder / "stills", folder / "data", plan, "training", 2, 48, 1.3, autoencoder_steps=2)
+            draw = lambda: prepare(folder / "stills", folder / "data", plan, "training", 2, 48, 1.3, autoencoder_steps=2, looks=1)
             with contextlib.redirect_stderr(io.StringIO()):
                 self.assertEqual(draw(), 2)
                 self.assertEqual(draw(), 0)
@@ -164,7 +164,7 @@ class Shard(unittest.TestCase):
                 self.assertTrue(set(shard["faces"]) <= set(training), "training shards show training faces only")
             generator = torch.Generator().manual_seed(1)
             crops, masks, labels = next(iter(frame_batches(shards, 4, generator)))
-            crops, masks = augment(crops, masks, generator)
+            crops, masks = augment(crops, masks, generator, 0.5, 0.5)
             self.assertEqual((list(crops.shape), list(masks.shape), labels.tolist()), ([4, 48, 48, 3], [4, 12, 12], [0, 1, 0, 1]))
 
 

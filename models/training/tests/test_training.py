@@ -102,6 +102,30 @@ class Training(unittest.TestCase):
         state = torch.load(str(self.folder / "run/frames-checkpoint.pt"))
         self.assertEqual((state["step"], [point["step"] for point in state["history"]]), (5, [3, 5]))
 
+    def test_a_run_begins_with_the_averaged_weights_of_an_earlier_one(self) -> None:
+        recipe = replace(recipe_of("edge-scratch"), frame_batch=8, learning_rate=0.0)
+        with quiet():
+            earlier = train_frames(replace(recipe, learning_rate=1e-3), self.folder / "frames", self.folder / "run", torch.device("cpu"), steps=3)
+            checkpoint = self.folder / "run/frames-checkpoint.pt"
+            again = [train_frames(recipe, self.folder / "frames", self.folder / name, torch.device("cpu"), steps=1, earlier=path) for name, path in (("one", earlier), ("two", checkpoint))]
+        before = torch.load(str(earlier), map_location="cpu")
+        for path in again:
+            after = torch.load(str(path), map_location="cpu")
+            torch.testing.assert_close(after["label"]["weight"], before["label"]["weight"])
+            name = next(key for key, tensor in before["model"].items() if tensor.dim() == 4)
+            torch.testing.assert_close(after["model"][name], before["model"][name])
+
+    def test_exported_weights_lag_further_behind_with_a_longer_average(self) -> None:
+        apart = []
+        for averaging in (0.0, 0.9):
+            recipe = replace(recipe_of("edge-scratch"), frame_batch=8, averaging=averaging)
+            with quiet():
+                train_frames(recipe, self.folder / "frames", self.folder / f"run-{averaging}", torch.device("cpu"), steps=4)
+            state = torch.load(str(self.folder / f"run-{averaging}/frames-checkpoint.pt"))
+            apart.append(float((state["trainer"]["label.weight"] - state["average"]["label.weight"]).abs().max()))
+        self.assertEqual(apart[0], 0)
+        self.assertGreater(apart[1], 0)
+
     def test_no_shards_is_said_plainly(self) -> None:
         with self.assertRaisesRegex(ValueError, "run prepare first"):
             train_frames(recipe_of("edge"), self.folder / "nothing", self.folder / "run", torch.device("cpu"), steps=1)

@@ -1,4 +1,4 @@
-"""Command line of the training: prepare, forge-clips, train, evaluate, export, import. See models/training/README.md."""
+"""Command line of the training: prepare, forge-clips, long-clips, train, evaluate, export, import. See models/training/README.md."""
 
 import argparse
 import dataclasses
@@ -21,7 +21,7 @@ def prepare(args: argparse.Namespace) -> None:
     plan = FRAME_PLAN if args.plan == "frames" else SEQUENCE_PLAN
     spec = spec_of(args.model)
     for part, shards in (("held-out", args.held_out), ("training", args.shards)):
-        drawn = draw(args.stills, args.out, plan, part, shards, args.size or spec.size_px, args.margin or spec.crop_margin, args.autoencoder_steps)
+        drawn = draw(args.stills, args.out, plan, part, shards, args.size or spec.size_px, args.margin or spec.crop_margin, args.autoencoder_steps, args.first_seed, args.looks)
         print(f"{args.out}/{part}: {drawn} shards drawn, {shards - drawn} were there")
 
 
@@ -33,6 +33,18 @@ def forge_clips(args: argparse.Namespace) -> None:
     except ManifestInvalid as error:
         raise SystemExit(f"forge-clips: {error}")
     print(f"{args.out}: {pairs} genuine clips with a swapped twin each, {left_out} left out (leftOut in NAME.json says why)")
+
+
+def long_clips(args: argparse.Namespace) -> None:
+    from .forge_clips import ManifestInvalid, Settings
+    from .long_clips import filmed_photographs, long_clips as lengthen
+
+    settings = Settings(args.bitrate, args.height, args.seconds, args.seed)
+    try:
+        made, left_out = lengthen(args.manifest, args.out, settings, args.seconds) if args.manifest else (filmed_photographs(args.photographs, args.out, settings, args.seconds), [])
+    except ManifestInvalid as error:
+        raise SystemExit(f"long-clips: {error}")
+    print(f"{args.out}: {made} clips of {args.seconds:g} s" + "".join(f"\nleft out: {reason}" for reason in left_out))
 
 
 def train(args: argparse.Namespace) -> None:
@@ -55,7 +67,7 @@ def train(args: argparse.Namespace) -> None:
         return
     frames = args.out / "frames.pt"
     if args.stage in ("frames", "all") and recipe.frame_steps > 0 and not frames.exists():
-        train_frames(recipe, args.frames, args.out, device, args.precision, args.seed, args.frame_steps)
+        train_frames(recipe, args.frames, args.out, device, args.precision, args.seed, args.frame_steps, args.begin_with)
     if args.stage in ("sequences", "all"):
         print(train_sequences(recipe, frames, args.frames, args.sequences, args.out, device, args.precision, args.seed, args.sequence_steps))
 
@@ -168,6 +180,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
     command.add_argument("--size", type=int, default=0, help="side of the crops, pixels; 0 is that of --model")
     command.add_argument("--margin", type=float, default=0, help="side of the crop as a multiple of the face's box; 0 is that of --model")
     command.add_argument("--model", default="face-resnet", choices=[spec.name for spec in SPECS], help="the network that the crops are for")
+    command.add_argument("--looks", type=float, default=0.0, help="how often faces are made up, retouched, lit and filmed out of the ordinary, 0 to 1; docs/training.md says what it did")
+    command.add_argument("--first-seed", type=int, default=0, help="seed of the first shard: another one draws other clips")
     command.add_argument("--autoencoder-steps", type=int, default=400, help="training steps of the autoencoders that stand in for generators")
     command.set_defaults(run=prepare)
 
@@ -181,11 +195,23 @@ def main(arguments: Optional[List[str]] = None) -> None:
     command.add_argument("--seed", type=int, default=1)
     command.set_defaults(run=forge_clips)
 
+    command = commands.add_parser("long-clips", help="clips long enough for an alert, to count false alarms and alerts with")
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("--manifest", type=Path, help="CSV with the columns file, label, type, group; its clips are played to and fro")
+    source.add_argument("--photographs", type=Path, help="folder of photographs to film with a moving camera")
+    command.add_argument("--out", required=True, type=Path, help="folder for the clips and their manifest.csv")
+    command.add_argument("--seconds", type=float, default=60.0, help="length of each clip")
+    command.add_argument("--bitrate", type=int, default=800, help="kbit/s")
+    command.add_argument("--height", type=int, default=480, help="height, pixels")
+    command.add_argument("--seed", type=int, default=1)
+    command.set_defaults(run=long_clips)
+
     command = commands.add_parser("train", help="train a named recipe; goes on where an earlier run stopped")
     command.add_argument("--recipe", default="edge", choices=[recipe.name for recipe in RECIPES])
     command.add_argument("--frames", required=True, type=Path, help="folder written by prepare --plan frames")
     command.add_argument("--sequences", type=Path, help="folder written by prepare --plan sequences")
     command.add_argument("--out", required=True, type=Path, help="folder for weights, checkpoints and curves")
+    command.add_argument("--begin-with", type=Path, help="frames-checkpoint.pt or frames.pt of an earlier run of the same network, to go on from")
     command.add_argument("--stage", choices=("frames", "sequences", "all"), default="all")
     command.add_argument("--frame-steps", type=int, default=0, help="instead of the recipe's")
     command.add_argument("--sequence-steps", type=int, default=0, help="instead of the recipe's")

@@ -1,5 +1,6 @@
 """Reads shards as batches: crops of frames for the backbone, whole clips for the LSTM."""
 
+import math
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
@@ -7,6 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from .forgeries import Chance
+from .geometry import pixel_grid, sample
+from .retouch import coloured_light, draw_grade
 
 
 class Shards:
@@ -52,8 +57,8 @@ def frame_batches(shards: Shards, batch: int, generator: torch.Generator) -> Ite
         yield crops, masks, labels
 
 
-def augment(crops: Tensor, masks: Tensor, generator: torch.Generator) -> Tuple[Tensor, Tensor]:
-    """The same for both of a pair: a cut edge, mirror, brightness, contrast, saturation, and sometimes a little less quality."""
+def augment(crops: Tensor, masks: Tensor, generator: torch.Generator, tilt: float = 0.0, relit: float = 0.0) -> Tuple[Tensor, Tensor]:
+    """The same for both of a pair: a cut edge, mirror, a head held aslant, brightness, contrast, saturation, sometimes a strong look or coloured light, sometimes a little less quality."""
     pairs = len(crops) // 2
 
     def draw(low: float, high: float) -> Tensor:
@@ -64,11 +69,44 @@ def augment(crops: Tensor, masks: Tensor, generator: torch.Generator) -> Tuple[T
     for pair in torch.nonzero(torch.rand(pairs, generator=generator) < 0.5).flatten().tolist():
         of = slice(2 * pair, 2 * pair + 2)
         crops[of], masks[of] = crops[of].flip(2), masks[of].flip(2)
-    x = crops.to(torch.float32)
+    x, masks = tilted(crops.to(torch.float32), masks, generator, tilt)
     # About the grey of each pixel, then about middle grey.
     grey, saturation, contrast = x.mean(3, keepdim=True), draw(0.5, 1.3), draw(0.8, 1.2)
     x = x.mul_(saturation * contrast).add_(grey * ((1 - saturation) * contrast)).add_(128 * (1 - contrast) + draw(-25, 25))
-    return degrade(x, generator), masks
+    return degrade(relight(x, generator, relit), generator), masks
+
+
+def tilted(x: Tensor, masks: Tensor, generator: torch.Generator, probability: float, reach: float = 0.7) -> Tuple[Tensor, Tensor]:
+    """Some pairs hold their heads aslant, up to `reach` radians, and bowed or turned, which narrows them. Portraits to train on
+    are upright; people before a camera are not. Float `[n, s, s, 3]` and masks `[n, s/k, s/k]`."""
+    size, scale = x.shape[1], x.shape[1] // masks.shape[1]
+    for pair in torch.nonzero(torch.rand(len(x) // 2, generator=generator) < probability).flatten().tolist():
+        of = slice(2 * pair, 2 * pair + 2)
+        angle, width, height = (torch.rand(3, generator=generator) * torch.tensor([2 * reach, 0.25, 0.25]) + torch.tensor([-reach, 0.85, 0.85])).tolist()
+        cos, sin = math.cos(angle), math.sin(angle)
+        linear = torch.tensor([[cos / width, sin / height], [-sin / width, cos / height]], device=x.device)
+        for tensor, middle in ((x, (size - 1) / 2), (masks, (size / scale - 1) / 2)):
+            grid = (pixel_grid(tensor.shape[1], tensor.shape[1], x.device) - middle) @ linear.T + middle
+            pictures = x[of].permute(0, 3, 1, 2) if tensor is x else masks[of].unsqueeze(1)
+            moved = sample(pictures, grid.expand(2, -1, -1, -1), "border" if tensor is x else "zeros")
+            tensor[of] = moved.permute(0, 2, 3, 1) if tensor is x else moved[:, 0]
+    return x, masks
+
+
+def relight(x: Tensor, generator: torch.Generator, probability: float) -> Tensor:
+    """Some pairs get a strong look or coloured light: shards are few, looks are many. Float 0..255 `[n, s, s, 3]`."""
+    chance = Chance(generator)
+    for pair in range(len(x) // 2):
+        looks = chance.happens(probability), chance.happens(probability)
+        if any(looks):
+            part = x[2 * pair : 2 * pair + 2]
+            pictures = part.permute(0, 3, 1, 2).div(255).clamp(0, 1)
+            if looks[0]:
+                pictures = pictures * coloured_light(x.shape[1], chance).to(x.device)
+            if looks[1]:
+                pictures = draw_grade(chance).on(pictures)
+            part.copy_(pictures.permute(0, 2, 3, 1) * 255)
+    return x
 
 
 def degrade(x: Tensor, generator: torch.Generator) -> Tensor:

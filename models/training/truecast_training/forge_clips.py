@@ -42,6 +42,8 @@ class Source:
     path: Path
     type: str
     group: str
+    #: `real` or `fake`.
+    label: str = "real"
 
     @property
     def name(self) -> str:
@@ -65,7 +67,8 @@ class Settings:
     seed: int = 1
 
 
-def read_genuine(manifest: Path) -> List[Source]:
+def read_sources(manifest: Path, labels: Sequence[str] = ("real", "fake")) -> List[Source]:
+    """The clips of a manifest that carry one of the labels, in its order."""
     try:
         with manifest.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
@@ -76,8 +79,8 @@ def read_genuine(manifest: Path) -> List[Source]:
             for row in reader:
                 if row["label"] not in ("real", "fake"):
                     raise ManifestInvalid(f'{manifest}:{reader.line_num}: column label is "{row["label"]}" but must be real or fake')
-                if row["label"] == "real":
-                    sources.append(Source(row["file"], manifest.parent / row["file"], row["type"], row["group"]))
+                if row["label"] in labels:
+                    sources.append(Source(row["file"], manifest.parent / row["file"], row["type"], row["group"], row["label"]))
     except OSError as error:
         raise ManifestInvalid(f"{manifest}: {error.strerror}") from error
     names: Set[str] = set()
@@ -86,6 +89,10 @@ def read_genuine(manifest: Path) -> List[Source]:
             raise ManifestInvalid(f"{manifest}: two clips would be written as {source.name}")
         names.add(source.name)
     return sources
+
+
+def read_genuine(manifest: Path) -> List[Source]:
+    return read_sources(manifest, ("real",))
 
 
 def decode(path: Path, settings: Settings) -> Tuple[np.ndarray, str]:

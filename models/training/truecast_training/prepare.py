@@ -20,12 +20,15 @@ from .forgeries import Chance, face_mask, forge, lose_resolution, nearest_donors
 from .generator import FaceAutoencoder, load_autoencoders, save_autoencoders, train_autoencoders
 from .geometry import blur, sample
 from .progress import Progress
+from .retouch import coloured_light, make_up, retouched, smooth_skin
 from .sequences import beautify, draw_motion, face_boxes, film, in_front, out_of_focus, put_on
 
 #: Sides of the filmed square, about twice the face: faces from 80 to 160 px wide, as in live pictures.
 FRAME_SIZES = (160, 192, 224, 256, 320)
 #: How often each kind is drawn: the hard ones more often than those that a network learns at once.
 KIND_MIX = ("self-blend",) * 5 + ("swap",) * 9 + ("redrawn",) * 3 + ("reenact",) * 3 + ("whole",)
+#: Share of the faces that come made up or retouched, where looks are asked for in full.
+RETOUCHED = 0.5
 HELD_OUT_SHARE = 0.15
 SPLIT_SEED = 7
 
@@ -71,9 +74,9 @@ def picture_of(faces: Faces, index: int) -> Tensor:
 class ClipMaker:
     """Draws shards from one side of the split."""
 
-    def __init__(self, faces: Faces, indices: np.ndarray, autoencoders: Sequence[FaceAutoencoder], crop_px: int, margin: float) -> None:
+    def __init__(self, faces: Faces, indices: np.ndarray, autoencoders: Sequence[FaceAutoencoder], crop_px: int, margin: float, looks: float = 0.0) -> None:
         self.faces, self.indices, self.autoencoders = faces, indices, autoencoders
-        self.crop_px, self.margin = crop_px, margin
+        self.crop_px, self.margin, self.looks = crop_px, margin, looks
         self.landmarks = torch.from_numpy(faces.landmarks)
 
     def donor_for(self, index: int, chance: Chance) -> int:
@@ -91,6 +94,13 @@ class ClipMaker:
         box = torch.from_numpy(self.faces.boxes[index])
         if chance.happens(0.5):
             picture, landmarks, box = mirrored(picture, landmarks, box)
+        # Actor and donor each by themselves: what is retouched is as often genuine as a forger's layer.
+        if chance.happens(RETOUCHED * self.looks):
+            picture = retouched(picture, landmarks, chance)
+        if chance.happens(RETOUCHED * self.looks):
+            other = retouched(other, self.landmarks[donor], chance)
+        if chance.happens(0.1 * self.looks):
+            picture = (picture * coloured_light(size, chance)).clamp(0, 1)
         if chance.happens(0.6):
             # The camera's noise belongs to the genuine picture; what a forger draws over it has none.
             picture = (picture + chance.log_uniform(0.004, 0.04) * torch.randn(picture.shape, generator=chance.generator)).clamp(0, 1)
@@ -107,10 +117,8 @@ class ClipMaker:
             picture = softened(picture, landmarks, chance)
         genuine = picture.expand(plan.frames, -1, -1, -1)
         if chance.happens(0.4):
-            strength = chance.uniform(0.3, 0.9)
-            genuine = beautify(genuine[:1], landmarks, strength).expand_as(genuine)
-            forged = beautify(forged, landmarks, strength)
-        motion = draw_motion(landmarks, size, frame_px, plan.frames, chance)
+            genuine, forged = filtered(genuine, forged, landmarks, chance, self.looks)
+        motion = draw_motion(landmarks, size, frame_px, plan.frames, chance, self.looks)
         films, masks = [film(still, motion, chance.generator) for still in (genuine, forged)], sample(masks, motion.sources)
         if chance.happens(0.15):
             films, free = in_front(films, plan.frames, chance)
@@ -157,6 +165,20 @@ def chance_sample(indices: np.ndarray, count: int, chance: Chance) -> np.ndarray
     return indices[torch.randint(len(indices), (count,), generator=chance.generator).numpy()]
 
 
+def filtered(genuine: Tensor, forged: Tensor, landmarks: Tensor, chance: Chance, looks: float) -> Tuple[Tensor, Tensor]:
+    """What the sender's app puts over the picture, the same for both: a plain beauty filter, or with `looks` a better one or drawn
+    make-up. All frames of `genuine` are one still."""
+    if chance.happens(0.25 * looks):
+        settings = chance.uniform(0.4, 1), chance.log_uniform(0.012, 0.04), chance.log_uniform(0.02, 0.1)
+        return smooth_skin(genuine[:1], landmarks, *settings).expand_as(genuine), smooth_skin(forged, landmarks, *settings)
+    if chance.happens(0.15 * looks):
+        seed = int(torch.randint(1 << 30, (), generator=chance.generator))
+        drawn = [make_up(pictures, landmarks, Chance(torch.Generator().manual_seed(seed))) for pictures in (genuine[:1], forged)]
+        return drawn[0].expand_as(genuine), drawn[1]
+    strength = chance.uniform(0.3, 0.9)
+    return beautify(genuine[:1], landmarks, strength).expand_as(genuine), beautify(forged, landmarks, strength)
+
+
 def softened(picture: Tensor, landmarks: Tensor, chance: Chance) -> Tensor:
     mask = face_mask(landmarks, picture.shape[2], chance)
     soft = blur(picture, chance.uniform(0.4, 1.8)) if chance.happens(0.5) else lose_resolution(picture, chance.log_uniform(0.4, 0.9), chance)
@@ -185,7 +207,7 @@ def load_or_train_autoencoders(faces: Faces, indices: np.ndarray, path: Path, st
     return trained
 
 
-def prepare(stills: Path, out: Path, plan: ClipPlan, part: str, shards: int, crop_px: int, margin: float, autoencoder_steps: int = 400, first_seed: int = 0) -> int:
+def prepare(stills: Path, out: Path, plan: ClipPlan, part: str, shards: int, crop_px: int, margin: float, autoencoder_steps: int = 400, first_seed: int = 0, looks: float = 0.0) -> int:
     """Draws what is missing of `shards` shards of `part` (training or held-out); gives the number drawn."""
     if part not in ("training", "held-out"):
         raise ValueError(f"a part is training or held-out, not {part!r}")
@@ -194,7 +216,7 @@ def prepare(stills: Path, out: Path, plan: ClipPlan, part: str, shards: int, cro
     faces = load_faces(stills)
     training, held_out = split_people(faces.people, HELD_OUT_SHARE, SPLIT_SEED)
     autoencoders = load_or_train_autoencoders(faces, training, out / "autoencoders.pt", autoencoder_steps)
-    maker = ClipMaker(faces, training if part == "training" else held_out, autoencoders, crop_px, margin)
+    maker = ClipMaker(faces, training if part == "training" else held_out, autoencoders, crop_px, margin, looks)
     progress = Progress(f"{part} shards", shards)
     drawn = 0
     for number in range(shards):

@@ -29,6 +29,11 @@ class Recipe:
     #: Frames after which the LSTM is asked for its answer.
     answers_at: Sequence[int] = (FRAMES_OF_HORIZON,)
     label_smoothing: float = 0.0
+    #: Weights that are exported are an exponential moving average over about the last 1 / (1 - this) steps.
+    averaging: float = 0.99
+    #: Share of the training pairs that hold their heads aslant, and that get coloured light or a strong look.
+    tilted: float = 0.0
+    relit: float = 0.0
     #: Backbone and LSTM together on whole clips, as in the paper; without it the backbone first, on frames.
     end_to_end: bool = False
 
@@ -75,6 +80,24 @@ RECIPES: Sequence[Recipe] = (
         one_cycle=True,
         answers_at=(40, 60, 80, 100),
         label_smoothing=0.02,
+    ),
+    Recipe(
+        name="edge-continued",
+        network="face-resnet",
+        description="The second half of edge: goes on from an earlier run's frames (`--begin-with`) with heads held aslant, its weights averaged over more steps.",
+        learning_rate=6e-4,
+        weight_decay=1e-4,
+        frame_batch=32,
+        frame_steps=6_000,
+        sequence_batch=16,
+        sequence_steps=300,
+        mask_weight=1.0,
+        start_from_face_api=True,
+        one_cycle=True,
+        answers_at=(40, 60, 80, 100),
+        label_smoothing=0.02,
+        averaging=0.999,
+        tilted=0.5,
     ),
     Recipe("edge-scratch", "face-resnet", "Ablation of edge: seeded random weights to start with.", 2e-3, 1e-4, 32, 2_500, 16, 600, 1.0, False, True, (40, 60, 80, 100), 0.02),
     Recipe("edge-label-only", "face-resnet", "Ablation of edge: the label alone, without the dense task.", 2e-3, 1e-4, 32, 2_500, 16, 600, 0.0, True, True, (40, 60, 80, 100), 0.02),

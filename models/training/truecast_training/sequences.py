@@ -2,7 +2,7 @@
 tells them apart. Pictures are float RGB 0..1; a clip is `[t, 3, h, w]`."""
 
 from dataclasses import dataclass
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from .forgeries import Chance, Forgery, face_side, sharpen
 from .geometry import MOUTH, apply, blur, bumps, half_planes, invert, pixel_grid, sample, similarity_of, smooth_field
+from .retouch import Grade, coloured_light, draw_grade, sensor_noise
 
 
 def drift(frames: int, reach: float, chance: Chance, slowest: float = 60) -> Tensor:
@@ -39,10 +40,17 @@ class Motion:
     sharpening: float
     #: Share of the frame's resolution that the camera's picture really has.
     resolution: float
+    #: Width of the noise's grains in pixels, and where it is strongest: see `sensor_noise`.
+    grain_px: float = 0.0
+    noise_in_texture: float = 0.0
+    #: Gains of coloured light over the frame `[1, 3, h, w]`, and the look of the whole clip.
+    light: Optional[Tensor] = None
+    grade: Optional[Grade] = None
 
 
-def draw_motion(landmarks: Tensor, still_px: int, frame_px: int, frames: int, chance: Chance) -> Motion:
-    """A head that moves, speaks and blinks before a camera, the face about half as wide as the frame."""
+def draw_motion(landmarks: Tensor, still_px: int, frame_px: int, frames: int, chance: Chance, looks: float = 0.0) -> Motion:
+    """A head that moves, speaks and blinks before a camera, the face about half as wide as the frame. `looks` is how often light,
+    grading and noise are out of the ordinary, 0..1."""
     side = face_side(landmarks)
     centre = landmarks.mean(0).expand(frames, 2)
     liveliness = chance.log_uniform(0.15, 1)
@@ -77,6 +85,10 @@ def draw_motion(landmarks: Tensor, still_px: int, frame_px: int, frames: int, ch
         noise=chance.log_uniform(0.002, 0.025) if chance.happens(0.7) else 0.0,
         sharpening=chance.uniform(0.2, 1.2) if chance.happens(0.25) else 0.0,
         resolution=chance.log_uniform(0.4, 0.9) if chance.happens(0.3) else 1.0,
+        grain_px=chance.uniform(0.2, 1) if chance.happens(0.4 * looks) else 0.0,
+        noise_in_texture=chance.uniform(-1, 1) if chance.happens(0.5 * looks) else 0.0,
+        light=coloured_light(frame_px, chance) if chance.happens(0.2 * looks) else None,
+        grade=draw_grade(chance) if chance.happens(0.35 * looks) else None,
     )
 
 
@@ -92,8 +104,13 @@ def film(stills: Tensor, motion: Motion, generator: torch.Generator) -> Tensor:
         small = F.interpolate(frames, scale_factor=motion.resolution, mode="bilinear", align_corners=False, antialias=True, recompute_scale_factor=True)
         frames = F.interpolate(small, size=frames.shape[2:], mode="bicubic", align_corners=False)
     frames = frames * motion.gains.view(-1, 1, 1, 1)
+    if motion.light is not None:
+        frames = frames * motion.light
+    if motion.grade is not None:
+        frames = motion.grade.on(frames)
     if motion.noise > 0:
-        frames = frames + motion.noise * torch.randn(frames.shape, generator=generator)
+        plain = motion.grain_px == 0 and motion.noise_in_texture == 0
+        frames = frames + (motion.noise * torch.randn(frames.shape, generator=generator) if plain else sensor_noise(frames.clamp(0, 1), motion.noise, motion.grain_px, motion.noise_in_texture, generator))
     return (frames.clamp(0, 1) * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 

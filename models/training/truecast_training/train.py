@@ -9,7 +9,7 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -26,8 +26,6 @@ from .recipes import Recipe
 
 SAVE_EVERY_S = 90.0
 VALIDATE_EVERY = 400
-#: Weights that are exported are an average over about the last 100 steps.
-AVERAGE_DECAY = 0.99
 
 
 class FrameTrainer(nn.Module):
@@ -61,6 +59,16 @@ def frame_trainer(recipe: Recipe, seed: int, shards: Shards) -> FrameTrainer:
     early = 64 if recipe.mask_weight > 0 and isinstance(backbone, FaceResNet) else 0
     torch.manual_seed(seed + 1)
     return FrameTrainer(model, backbone.feature_size, early)
+
+
+def begin_with(trainer: FrameTrainer, path: Path) -> None:
+    """Takes the averaged weights of an earlier run: of `frames-checkpoint.pt` all, of `frames.pt` all but the mask's head."""
+    state = torch.load(str(path), map_location="cpu")
+    if "average" in state:
+        trainer.load_state_dict(state["average"])
+        return
+    trainer.model.load_state_dict(state["model"])
+    trainer.label.load_state_dict(state["label"])
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
@@ -98,15 +106,18 @@ def validate(trainer: FrameTrainer, shards: Shards, device: torch.device, batch:
     return out
 
 
-def train_frames(recipe: Recipe, data: Path, out: Path, device: torch.device, precision: str = "float32", seed: int = 1, steps: int = 0) -> Path:
-    """Gives the path of `frames.pt`: the model's averaged weights and the history."""
+def train_frames(recipe: Recipe, data: Path, out: Path, device: torch.device, precision: str = "float32", seed: int = 1, steps: int = 0, earlier: Optional[Path] = None) -> Path:
+    """Starts from the weights of an `earlier` run where one is given. Gives the path of `frames.pt`: the model's averaged weights and the history."""
     out.mkdir(parents=True, exist_ok=True)
     steps = steps or recipe.frame_steps
     training, held_out = Shards(data / "training"), Shards(data / "held-out", limit=20)
     if training.refresh() < recipe.frame_batch or held_out.refresh() == 0:
         raise ValueError(f"{data} holds {len(training)} training and {len(held_out)} held-out clips: run prepare first")
     # Channels last: twice as fast on CPUs, and what tensor cores want.
-    trainer = frame_trainer(recipe, seed, training).to(device).to(memory_format=torch.channels_last)
+    trainer = frame_trainer(recipe, seed, training)
+    if earlier is not None:
+        begin_with(trainer, earlier)
+    trainer = trainer.to(device).to(memory_format=torch.channels_last)
     average = copy.deepcopy(trainer).eval()
     optimizer = torch.optim.AdamW(trainer.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     scaler = torch.cuda.amp.GradScaler(enabled=precision == "float16")
@@ -128,7 +139,7 @@ def train_frames(recipe: Recipe, data: Path, out: Path, device: torch.device, pr
         training.refresh()
         for crops, masks, labels in frame_batches(training, recipe.frame_batch, generator):
             crops, masks, labels = crops.to(device), masks.to(device), labels.to(device)
-            crops, masks = augment(crops, masks, generator)
+            crops, masks = augment(crops, masks, generator, recipe.tilted, recipe.relit)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step, steps)
             with autocast(device, precision):
@@ -142,7 +153,7 @@ def train_frames(recipe: Recipe, data: Path, out: Path, device: torch.device, pr
             nn.utils.clip_grad_norm_(trainer.parameters(), 5.0)
             scaler.step(optimizer)
             scaler.update()
-            follow(average, trainer, min(AVERAGE_DECAY, (1 + step) / (10 + step)))
+            follow(average, trainer, min(recipe.averaging, (1 + step) / (10 + step)))
             step += 1
             sums += (float(loss.detach()), float((logits.argmax(1) == labels).float().mean()), 1)
             if step % VALIDATE_EVERY == 0 or step == steps:

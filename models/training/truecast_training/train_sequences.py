@@ -18,13 +18,15 @@ from .metrics import auc
 from .networks import AUTHENTIC, MANIPULATED, FaceSequenceClassifier, build_model, remember_horizon
 from .progress import Progress
 from .recipes import FRAMES_OF_HORIZON, Recipe
-from .train import AVERAGE_DECAY, autocast, follow, learning_rate, save
+from .train import autocast, follow, learning_rate, save
 
 
 #: Share of a training batch's clips that are few frames drawn out to whole horizons; the rest is long clips.
 FEW_SHARE = 0.25
 #: Share of the features that each training clip goes without: no score may hang on a few of them.
 FEATURE_DROPOUT = 0.2
+#: Weights that are exported are an average over about the last 100 steps: of 300 steps in all, more would not leave the start.
+AVERAGING = 0.99
 
 
 def average_at_first(model: FaceSequenceClassifier, weight: Tensor, bias: float) -> None:
@@ -138,7 +140,7 @@ def train_sequences(recipe: Recipe, frames_path: Path, frame_data: Path, sequenc
         loss.backward()
         nn.utils.clip_grad_norm_(head.parameters(), 1.0)
         optimizer.step()
-        follow(average, model, min(AVERAGE_DECAY, (1 + step) / (10 + step)))
+        follow(average, model, min(AVERAGING, (1 + step) / (10 + step)))
         sums += (float(loss.detach()), float((logits[:, -1].argmax(1) == labels).float().mean()), 1)
         if (step + 1) % 50 == 0 or step + 1 == steps:
             held = held_out_logits(average, held_features, at, device)
