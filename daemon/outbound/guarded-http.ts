@@ -1,6 +1,6 @@
 /** HTTP requests through the guard: pinned addresses, every redirect judged anew, capped bodies, credentials for their own origin only. */
-import { request as requestHttp, type IncomingMessage, type RequestOptions } from "node:http";
-import { request as requestHttps } from "node:https";
+import { Agent as HttpAgent, request as requestHttp, type IncomingMessage, type RequestOptions } from "node:http";
+import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { isIP } from "node:net";
 import { TruecastError } from "../../pipelines/errors.ts";
 import { errorName, type OutboundGuard } from "./outbound-guard.ts";
@@ -29,6 +29,8 @@ export interface GuardedHttpLimits {
   /** A body on which nothing arrives for this long is given up. */
   readonly idleTimeoutMs: number;
   readonly maxRedirects?: number;
+  /** Connections are used again, to the same pinned address alone; idle ones end after `idleTimeoutMs`. */
+  readonly keepAlive?: boolean;
 }
 
 export interface GuardedHttp {
@@ -37,6 +39,8 @@ export interface GuardedHttp {
    * @throws TruecastError address-refused, unreachable; the signal's reason when aborted
    */
   request(request: GuardedRequest): Promise<GuardedResponse>;
+  /** Ends idle connections. */
+  close(): void;
 }
 
 const MAX_REDIRECTS = 5;
@@ -44,6 +48,8 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 export function createGuardedHttp(guard: OutboundGuard, limits: GuardedHttpLimits): GuardedHttp {
   const maxRedirects = limits.maxRedirects ?? MAX_REDIRECTS;
+  // An agent keys its connections by address, port and certificate name, so that one is never used for another host.
+  const agents = limits.keepAlive === true ? { plain: new HttpAgent({ keepAlive: true, timeout: limits.idleTimeoutMs }), secure: new HttpsAgent({ keepAlive: true, timeout: limits.idleTimeoutMs }) } : null;
 
   return {
     async request(asked) {
@@ -59,6 +65,10 @@ export function createGuardedHttp(guard: OutboundGuard, limits: GuardedHttpLimit
         if (hops >= maxRedirects) throw new TruecastError("unreachable", `${url.host} redirects more than ${maxRedirects} times.`);
         url = redirectTarget(location, url);
       }
+    },
+    close() {
+      agents?.plain.destroy();
+      agents?.secure.destroy();
     },
   };
 
@@ -76,7 +86,7 @@ export function createGuardedHttp(guard: OutboundGuard, limits: GuardedHttpLimit
       port: url.port === "" ? (secure ? 443 : 80) : Number(url.port),
       path: `${url.pathname}${url.search}`,
       headers: { accept: "*/*", "accept-encoding": "identity", "user-agent": "Truecast", ...(isOwnOrigin ? { ...authorization(url), ...asked.headers } : {}), host: url.host },
-      agent: false,
+      agent: agents === null ? false : secure ? agents.secure : agents.plain,
       signal,
       ...(secure && isIP(pinned.name) === 0 ? { servername: pinned.name } : {}),
     };

@@ -84,7 +84,7 @@ export function createEventTable(database: DatabaseSync, { read, write }: Access
 }
 
 /** The casts hold because the tables are STRICT and only this process writes them. */
-function eventOf(row: Record<string, SQLOutputValue>): AlertEvent {
+export function eventOf(row: Record<string, SQLOutputValue>): AlertEvent {
   return {
     seq: Number(row["seq"]),
     id: String(row["id"]),

@@ -150,6 +150,31 @@ const MIGRATIONS: readonly string[] = [
   CREATE TRIGGER audit_only_grows BEFORE INSERT ON audit WHEN NEW.seq IS NOT NULL AND EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq)
     BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
   `,
+  `
+  -- How far each receiver has come in the outbox: events up to the cursor are settled, or have a row in delivery.
+  CREATE TABLE receiver (
+    name TEXT PRIMARY KEY,
+    config TEXT NOT NULL,
+    cursor INTEGER NOT NULL,
+    disabled TEXT,
+    failing_since INTEGER,
+    last_success_at INTEGER,
+    last_failure_at INTEGER,
+    last_failure TEXT
+  ) STRICT;
+  CREATE TABLE delivery (
+    receiver TEXT NOT NULL REFERENCES receiver (name) ON DELETE CASCADE,
+    seq INTEGER NOT NULL REFERENCES event (seq) ON DELETE CASCADE,
+    alert_id TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    first_attempt_at INTEGER,
+    next_attempt_at INTEGER NOT NULL,
+    PRIMARY KEY (receiver, seq)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX delivery_by_time ON delivery (receiver, next_attempt_at, seq);
+  CREATE INDEX delivery_by_alert ON delivery (receiver, alert_id, seq);
+  CREATE INDEX delivery_by_event ON delivery (seq);
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,4 +1,4 @@
-/** The durable store of alerts, their events, added sources, access and its audit record: one SQLite file, every commit on disk before it returns. */
+/** The durable store of alerts, their events and deliveries, added sources, access and its audit record: one SQLite file, every commit on disk before it returns. */
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
@@ -8,6 +8,7 @@ import type { Alert, AlertEvent, AlertPage, AlertQuery } from "../protocol.ts";
 import { type AccessTable, createAccessTable } from "./access-table.ts";
 import { ALERT_COLUMNS, alertOf, cursorOf, numberOrNull, parseCursor, rowOf, valueOf } from "./alert-row.ts";
 import { type AuditTable, createAuditTable } from "./audit-table.ts";
+import { createDeliveryTable, type DeliveryTable } from "./delivery-table.ts";
 import { createEventTable, type EventTable, type NewEvent } from "./event-table.ts";
 import { createErasure, type Erasure } from "./erasure.ts";
 import { migrate } from "./schema.ts";
@@ -52,7 +53,7 @@ export interface PruneLimits {
 }
 
 /** Synchronous, as SQLite is; everything throws TruecastError store-failed when the file cannot be read or written. */
-export interface Store extends AsyncDisposable, SourceTable, EventTable, AccessTable, AuditTable, Erasure {
+export interface Store extends AsyncDisposable, SourceTable, EventTable, DeliveryTable, AccessTable, AuditTable, Erasure {
   /** All that `work` writes, or none of it. @throws what `work` throws */
   atomically<T>(work: () => T): T;
   /**
@@ -112,6 +113,7 @@ export function openStore(options: StoreOptions): Store {
     ...createErasure(database, { write }),
     atomically: write,
     ...eventTable,
+    ...createDeliveryTable(database, { read, write }),
     commit(transitions) {
       const events = write(() =>
         transitions.flatMap(({ alert, kind, atMs, event }) => {
