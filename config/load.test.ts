@@ -59,6 +59,10 @@ test.each([
   ["a stream without a name", "streams: [{ key: abcdefgh }]", "`streams[0].name` is missing"],
   ["a stream name that could be a path", "streams: [{ name: ../x, key: abcdefgh }]", '`streams[0].name` is "../x" but must match pattern "^[a-z0-9][a-z0-9_-]{0,63}$"'],
   ["a stream without a key", "streams: [{ name: a }]", '`streams[0]` ("a") must have exactly one of key, keyFile, url and urlFile'],
+  ["a receiver without an address", "receivers: [{ name: a, type: alertmanager }]", '`receivers[0]` ("a") must have exactly one of url and urlFile'],
+  ["a receiver of an unknown type", "receivers: [{ name: a, type: fax, url: 'http://a' }]", '`receivers[0].type` is "fax" but must be "webhook" or "alertmanager"'],
+  ["a receiver whose address is no URL", "receivers: [{ name: a, type: webhook, url: 'ftp://user:pass@x', secret: s }]", '`receivers[0]` ("a") has an address that is no http or https URL'],
+  ["a key that the receiver's type does not take", "receivers: [{ name: a, type: alertmanager, url: 'http://a', kinds: [new] }]", '`receivers[0]` ("a") has kinds but receivers of type alertmanager take none'],
   ["a key file that is missing", "streams: [{ name: a, keyFile: none }]", '`streams[0].keyFile` is "none" but the file cannot be read (ENOENT)'],
 ])("%s is named with key, value and rule", (_, text, problem) => {
   expect(problemsOf(text)).toEqual([problem]);
@@ -98,6 +102,15 @@ test("two streams with one name or one key are refused without showing the key",
 test("a key is read from its file, relative to the configuration", () => {
   writeFileSync(join(folder, "a.key"), "abcdefgh12\n");
   expect(loadConfig({ file: yaml("streams: [{ name: a, keyFile: a.key }]") }).streams).toMatchObject([{ name: "a", key: "abcdefgh12" }]);
+});
+
+test("a receiver's secrets are read from a file, one a line, and never appear in a message", () => {
+  writeFileSync(join(folder, "whsec"), "whsec_new\nwhsec_old\n\n");
+  const { receivers } = loadConfig({ file: yaml("receivers: [{ name: desk, type: webhook, url: 'https://desk.example/hook', secretFile: whsec, rules: [manipulated-face] }]") });
+  expect(receivers).toEqual([{ name: "desk", type: "webhook", url: new URL("https://desk.example/hook"), secrets: ["whsec_new", "whsec_old"], streams: null, rules: ["manipulated-face"], kinds: null }]);
+  const problems = problemsOf(`receivers: [{ name: a, type: webhook, url: '', secret: ${"s3cret".repeat(40)} }]`);
+  expect(problems).toHaveLength(2);
+  expect(problems.join()).not.toContain("s3cret");
 });
 
 test("environment variables override the file", () => {

@@ -3,11 +3,12 @@ import { readFileSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
 import Value from "typebox/value";
 import { parseDocument } from "yaml";
+import { type ResolvedReceiver, resolveReceivers } from "./receivers.ts";
 import { type Config, ConfigSchema, STREAM_KEY_PATTERN, type StreamConfig } from "./schema.ts";
 
 const ENVIRONMENT_PREFIX = "TRUECAST_";
 /** Keys whose values never appear in a message. */
-const SECRET_KEY = /\.(?:key|url)$/;
+const SECRET_KEY = /\.(?:key|url|secret)$/;
 
 /** A configuration that cannot be used; one line a problem. */
 export class ConfigError extends Error {
@@ -46,6 +47,7 @@ export interface LoadedConfig {
   readonly sources: readonly ResolvedSource[];
   /** Null without a certificate. */
   readonly rtmps: ResolvedRtmps | null;
+  readonly receivers: readonly ResolvedReceiver[];
   /** First line of http.tokenFile, or null. */
   readonly token: string | null;
 }
@@ -68,10 +70,11 @@ export function loadConfig({ file, environment = {} }: LoadOptions): LoadedConfi
 
   const base = file === undefined ? process.cwd() : dirname(resolve(file));
   const { streams, sources } = resolveStreams(config, base, problems);
+  const receivers = resolveReceivers(config.receivers, { problems, readLines: (path, key) => readLines(path, { base, key, problems }) });
   const token = config.http.tokenFile === null ? null : readSecret(config.http.tokenFile, { base, key: "http.tokenFile", problems });
   const rtmps = resolveRtmps(config.rtmps, base, problems);
   if (problems.length > 0) throw new ConfigError(source, problems);
-  return { config, streams, sources, rtmps, token: token ?? null };
+  return { config, streams, sources, rtmps, receivers, token: token ?? null };
 }
 
 function resolveRtmps({ port, certFile, keyFile }: Config["rtmps"], base: string, problems: string[]): ResolvedRtmps | null {
@@ -248,11 +251,22 @@ function resolveStreams(config: Config, base: string, problems: string[]): { rea
   return { streams, sources };
 }
 
-function readSecret(file: string, context: { base: string; key: string; problems: string[] }): string | undefined {
+interface SecretContext {
+  readonly base: string;
+  readonly key: string;
+  readonly problems: string[];
+}
+
+function readSecret(file: string, context: SecretContext): string | undefined {
+  return readLines(file, context)?.[0];
+}
+
+/** The lines of a file that are not empty; its first must not be. */
+function readLines(file: string, context: SecretContext): readonly string[] | undefined {
   const path = isAbsolute(file) ? file : resolve(context.base, file);
   try {
-    const secret = readFileSync(path, "utf8").split("\n")[0]?.trim();
-    if (secret) return secret;
+    const lines = readFileSync(path, "utf8").split("\n").map((line) => line.trim());
+    if (lines[0]) return lines.filter((line) => line !== "");
     context.problems.push(`\`${context.key}\` is ${JSON.stringify(file)} but the file's first line is empty`);
   } catch (error) {
     context.problems.push(`\`${context.key}\` is ${JSON.stringify(file)} but the file cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown error"})`);

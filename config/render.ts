@@ -25,6 +25,18 @@ const STREAM_EXAMPLE = `# streams:
 #     urlFile: secrets/gate.url       # or url: rtsp://camera.example/stream1
 `;
 
+const RECEIVER_EXAMPLE = `# receivers:
+#   - name: desk
+#     type: webhook
+#     url: https://desk.example/truecast
+#     secretFile: secrets/desk.whsec  # made with: echo "whsec_$(openssl rand -base64 32)"
+#     rules: [manipulated-face]
+#   - name: on-call
+#     type: alertmanager
+#     url: http://10.0.0.5:9093       # and outbound: { allow: [10.0.0.5] }
+`;
+const EXAMPLES: Readonly<Record<string, string>> = { streams: STREAM_EXAMPLE, receivers: RECEIVER_EXAMPLE };
+
 /** config/default.yaml: every key with its default, explained. */
 export function renderDefaultYaml(): string {
   const lines = comment(`${rootNode.description} Every key is optional; shown are the defaults.`, "");
@@ -36,7 +48,8 @@ export function renderDefaultYaml(): string {
         lines.push(...comment(`${child.description ?? ""}${rule(child)}`, "  "), `  ${key}: ${flow(child.default)}`);
       }
     } else {
-      if (name === "streams") lines.push(STREAM_EXAMPLE.trimEnd());
+      const example = EXAMPLES[name];
+      if (example !== undefined) lines.push(example.trimEnd());
       lines.push(`${name}: ${flow(node.default)}`);
     }
   }
@@ -65,7 +78,8 @@ export function renderReference(environmentNames: ReadonlyMap<string, readonly s
   ];
   for (const [name, node] of Object.entries(rootNode.properties ?? {})) {
     lines.push("", `## ${name}`, "", node.description ?? "");
-    if (name === "streams") lines.push("", "```yaml", STREAM_EXAMPLE.replaceAll(/^# /gm, "").trimEnd(), "```");
+    const example = EXAMPLES[name];
+    if (example !== undefined) lines.push("", "```yaml", example.replaceAll(/^# /gm, "").trimEnd(), "```");
     const children = Object.entries(node.properties ?? node.items?.properties ?? {});
     if (children.length > 0) lines.push("", "| key | default | allowed | meaning | environment |", "|---|---|---|---|---|");
     for (const [key, child] of children) {

@@ -1,5 +1,6 @@
 /** The one schema of the configuration: types, defaults, ranges, config/default.yaml, its JSON Schema and its reference page come from here. */
 import { type Static, type TProperties, type TSchema, Type } from "typebox";
+import { ReceiverEntry } from "./receivers.ts";
 
 const section = <P extends TProperties>(description: string, properties: P) => Type.Object(properties, { description, additionalProperties: false, default: {} });
 const milliseconds = (value: number, minimum: number, maximum: number, description: string) =>
@@ -70,6 +71,7 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
       description: "Addresses and CIDR blocks of proxies before Truecast, whose X-Forwarded-For and X-Forwarded-Proto are believed.",
     }),
     maxWebSocketClients: Type.Integer({ default: 1_000, minimum: 1, maximum: 100_000, description: "Dashboards and other live clients at one time." }),
+    publicUrl: nullable(Type.String({ pattern: "^https?://[^\\s#?]{1,500}$" }), "Where people reach the dashboard, for links in messages, such as https://truecast.example."),
     webSocketBufferBytes: Type.Integer({ default: 1_048_576, minimum: 65_536, maximum: 67_108_864, description: "Unsent bytes after which a slow client is dropped with close code 1013." }),
   }),
   access: section("Who may enter; see docs/access.md.", {
@@ -114,7 +116,7 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     maxBitrateKbps: Type.Integer({ default: 4_000, minimum: 100, maximum: 50_000, description: "Video bit rate that publishers are asked not to exceed." }),
     maxSessions: Type.Integer({ default: 32, minimum: 1, maximum: 256, description: "WebRTC sessions at one time, connected or not." }),
   }),
-  outbound: section("Which addresses Truecast may connect to on its own, for pulled streams.", {
+  outbound: section("Which addresses Truecast may connect to on its own, for pulled streams and receivers of alerts.", {
     allow: Type.Array(Type.String({ minLength: 1, maxLength: 64, pattern: "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$" }), {
       default: [],
       description: "Addresses and CIDR blocks that may be reached although they are not public, for example [192.168.10.0/24] for the cameras of a building. A cloud's metadata service must be named by its own address.",
@@ -178,6 +180,15 @@ export const ConfigSchema = section("Truecast's configuration. Environment varia
     lowCoverageMs: milliseconds(300_000, 60_000, 86_400_000, "Span over which windows that held too few usable crops are counted."),
     maxLowCoverage: probability(0.5, "Share of such windows from which `low-coverage` is raised."),
     decoderRestarts: Type.Boolean({ default: true, description: "Raise `decoder-restarts`, on any stream, when its decoder ended so often that it has to wait before the next try." }),
+  }),
+  receivers: Type.Array(ReceiverEntry, {
+    default: [],
+    maxItems: 32,
+    description: "Who is told of alerts beside the dashboard; see docs/webhooks.md. Each gets every event at least once, in order for each alert, from its first start on.",
+  }),
+  delivery: section("How events get to receivers.", {
+    answerTimeoutMs: milliseconds(10_000, 1_000, 60_000, "A receiver that has not answered by then is tried again later."),
+    giveUpAfterMs: milliseconds(259_200_000, 60_000, 2_592_000_000, "For how long an event is tried again; 259200000 is three days."),
   }),
   store: section("The alert store (SQLite).", {
     retentionDays: Type.Integer({ default: 90, minimum: 1, maximum: 3_650, description: "Resolved alerts older than this are removed." }),

@@ -18,6 +18,7 @@ import { CleanUp } from "./clean-up.ts";
 import { Components, componentState } from "./components.ts";
 import { claimDataFolder } from "./data-folder.ts";
 import { makeToken } from "./access/token.ts";
+import { startDeliveries } from "./delivery/deliveries.ts";
 import { checkExposure, isLoopback } from "./http/access.ts";
 import { startHttpServer, type HttpServer } from "./http/server.ts";
 import type { LiveUpdate } from "./http/source.ts";
@@ -27,6 +28,7 @@ import { createObserver } from "./metrics/observe.ts";
 import type { ModelCard, SystemStatus } from "./protocol.ts";
 import { type PublishedStreams, startPublishedStreams } from "./published-streams.ts";
 import { type PulledStreams, startPulledStreams } from "./pulled-streams.ts";
+import { createReceivers } from "./receivers.ts";
 import { keptSecret } from "./secrets.ts";
 import { createSources } from "./sources.ts";
 import { openStore } from "./store/store.ts";
@@ -76,7 +78,7 @@ export async function startDaemon(loaded: LoadedConfig, { log, signal }: { reado
   }
 }
 
-async function startParts({ config, streams: configured, sources: configuredSources, rtmps, token: configuredToken }: LoadedConfig, { log, signal, cleanUp }: { log: Logger; signal: AbortSignal | undefined; cleanUp: CleanUp }): Promise<Daemon> {
+async function startParts({ config, streams: configured, sources: configuredSources, rtmps, receivers: configuredReceivers, token: configuredToken }: LoadedConfig, { log, signal, cleanUp }: { log: Logger; signal: AbortSignal | undefined; cleanUp: CleanUp }): Promise<Daemon> {
   const startedAt = Date.now();
   // Before anything in it is touched: a second daemon would resolve the open alerts of the first.
   const dataFolder = cleanUp.use("data folder", claimDataFolder(config.dataDir, log));
@@ -118,6 +120,17 @@ async function startParts({ config, streams: configured, sources: configuredSour
     allow: config.outbound.allow,
   });
 
+  const deliveries = cleanUp.use(
+    "deliveries",
+    startDeliveries({
+      receivers: createReceivers({ configured: configuredReceivers, config }),
+      store,
+      giveUpAfterMs: config.delivery.giveUpAfterMs,
+      onAttempt: (receiver, { outcome, events, endedAtMs }) => metrics.receiver(receiver).tried(outcome, events, endedAtMs),
+      log,
+    }),
+  );
+
   const overrides = new Map([...streams, ...configuredSources].map(({ name, alerts }) => [name, alerts]));
   const ruleOf = (stream: string) => alertRuleSettings(config.alerts, overrides.get(stream), model.bands.manipulated);
   const evidence = config.evidence.enabled
@@ -134,12 +147,16 @@ async function startParts({ config, streams: configured, sources: configuredSour
         // A stream that an earlier run left an alert open for may be gone from the configuration.
         if (registry.lifeOf(transition.alert.stream)) metrics.stream(transition.alert.stream).alertTransition(transition.alert.rule, transition.kind);
         broadcast(() => ({ type: "alert", alert: transition.alert, event: transition.event }));
+        if (transition.event?.seq) deliveries.wake();
         // A face with an open alert is worth one more look, to be known again by.
         const track = transition.alert.rule === "manipulated-face" ? transition.alert.tracks.at(-1) : undefined;
         if (track !== undefined && transition.alert.state === "firing" && transition.kind !== "worsened") analysis.look(transition.alert.stream, track);
         registry.setFiringAlerts(transition.alert.stream, alerts.firingAlerts(transition.alert.stream));
       },
-      onStored: ({ alert, event }) => broadcast(() => ({ type: "alert", alert: alerts.latest(alert), event: event && markOf(event) })),
+      onStored({ alert, event }) {
+        broadcast(() => ({ type: "alert", alert: alerts.latest(alert), event: event && markOf(event) }));
+        if (event) deliveries.wake();
+      },
       blindSpots: (stream) => blindSpotSettings(config, overrides.get(stream)),
       onSuppressed: (stream) => metrics.stream(stream).alertSuppressed(),
       log,
@@ -286,6 +303,9 @@ async function startParts({ config, streams: configured, sources: configuredSour
         ...createAlertPages({ engine: alerts, store, log }),
         ...createEvidencePages({ evidence, store, audit: access.audit }),
         events: (query, visible) => store.eventPage(query, visible),
+        receivers: () => deliveries.statuses(),
+        testReceiver: (name) => deliveries.test(name),
+        enableReceiver: (name) => deliveries.enable(name),
         newestEvent: () => store.newestSeq(),
         metrics: () => metrics.exposition(),
         readiness() {
@@ -315,6 +335,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
     const storeState = alerts.unstored > 0 ? "down" : "ready";
     if (components.stateOf("store") !== storeState) components.set("store", { state: storeState, message: storeState === "down" ? "alerts go out but cannot be committed" : null });
     observe.streams(streamsNow);
+    observe.receivers(() => deliveries.statuses());
     metrics.alertsOpen(alerts.openAlerts());
     metrics.alertsUnstored(alerts.unstored);
     if (evidence) metrics.evidence(evidence.stats());

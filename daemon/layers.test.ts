@@ -43,8 +43,8 @@ test("config imports only itself", () => {
   expect(importsOf("config/**/*.ts").filter(({ to }) => !inside("config")(to))).toEqual([]);
 });
 
-test("ingest, alerts, store, http, access, inference, analysis and evidence do not import each other", () => {
-  const parts = ["ingest", "alerts", "store", "http", "access", "inference", "analysis", "evidence"];
+test("ingest, alerts, store, http, access, inference, analysis, evidence and delivery do not import each other", () => {
+  const parts = ["ingest", "alerts", "store", "http", "access", "inference", "analysis", "evidence", "delivery"];
   const crossing = parts.flatMap((part) =>
     importsOf(`daemon/${part}/**/*.ts`).filter(({ to, typeOnly }) => parts.some((other) => other !== part && inside(`daemon/${other}`)(to)) && !typeOnly),
   );
@@ -58,7 +58,7 @@ test("what guards outbound connections imports nothing but the table of errors",
 });
 
 test("no part but the guard opens connections of its own to where a user points", () => {
-  const users = globSync("daemon/{ingest,alerts,http}/**/*.ts", { cwd: root }).filter((file) => !/\.test\.ts$|\/testing\//.test(file) && /from "node:(?:https|tls|dns)/.test(readFileSync(join(root, file), "utf8")));
+  const users = globSync("daemon/{ingest,alerts,http,delivery}/**/*.ts", { cwd: root }).filter((file) => !/\.test\.ts$|\/testing\//.test(file) && /from "node:(?:https|tls|dns)/.test(readFileSync(join(root, file), "utf8")));
   // It serves TLS on sockets that were accepted, and connects nowhere.
   expect(users).toEqual(["daemon/ingest/tls-terminal.ts"]);
   expect(readFileSync(join(root, users[0] ?? ""), "utf8")).toContain('import { type TLSSocket, createServer } from "node:tls";');

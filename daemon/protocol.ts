@@ -335,6 +335,40 @@ export const AlertEventPage = Type.Object(
 );
 export type AlertEventPage = Static<typeof AlertEventPage>;
 
+export const ReceiverType = Type.Union([Type.Literal("webhook"), Type.Literal("alertmanager")], { $id: "ReceiverType" });
+export type ReceiverType = Static<typeof ReceiverType>;
+
+/** Somebody who is told of alerts beside the clients of the WebSocket, and how that goes. */
+export const ReceiverStatus = Type.Object(
+  {
+    name: Type.String(),
+    type: ReceiverType,
+    address: Type.String({ description: "Scheme, host and port; never user, password, path or query." }),
+    state: Type.Union([
+      Type.Literal("ready", { description: "The last delivery succeeded, or none was due yet." }),
+      Type.Literal("retrying", { description: "The last delivery failed; nextTryAt is when it is tried again." }),
+      Type.Literal("disabled", { description: "It answered 410 Gone: nothing is sent until it is enabled, or started with a changed configuration." }),
+    ]),
+    reason: Nullable(Type.String({ description: "Why it is disabled." })),
+    backlog: Type.Integer({ minimum: 0, description: "Events that are not delivered yet, counted up to 100,000." }),
+    oldestAt: Nullable(Timestamp("When the oldest of them happened.")),
+    lastSuccessAt: Nullable(Timestamp("Of a delivery; tests do not count.")),
+    lastFailure: Nullable(Type.Object({ at: Timestamp("When."), message: Type.String() })),
+    nextTryAt: Nullable(Timestamp("Not before then.")),
+  },
+  { $id: "ReceiverStatus" },
+);
+export type ReceiverStatus = Static<typeof ReceiverStatus>;
+
+export const ReceiverList = Type.Object({ receivers: Type.Array(ReceiverStatus) }, { $id: "ReceiverList" });
+export type ReceiverList = Static<typeof ReceiverList>;
+
+export const ReceiverTest = Type.Object(
+  { id: Type.String({ format: "uuid", description: "Of the test's event." }), delivered: Type.Boolean(), message: Nullable(Type.String({ description: "Why it was not." })) },
+  { $id: "ReceiverTest" },
+);
+export type ReceiverTest = Static<typeof ReceiverTest>;
+
 export const StreamList = Type.Object({ streams: Type.Array(Stream) }, { $id: "StreamList" });
 export type StreamList = Static<typeof StreamList>;
 

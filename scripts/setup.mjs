@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Makes a clean clone ready to run, and does nothing in under a second when it is: packages, the right Node, ffmpeg,
- * the built dashboard and, for tests, Chromium and promtool. Runs on Node 20 or later, before anything is installed.
+ * the built dashboard and, for tests, Chromium, promtool, Alertmanager and Python. Runs on Node 20 or later, before anything is installed.
  *
  *   node scripts/setup.mjs [--for run|test|training] [-- tool args…]   (a tool of node_modules, run under the right Node)
  */
@@ -27,6 +27,8 @@ const PROGRAMS = {
   test: [
     { command: "chromium", debian: ["chromium", "fonts-dejavu-core"] },
     { command: "promtool", debian: ["prometheus"] },
+    { command: "prometheus-alertmanager", debian: ["prometheus-alertmanager"] },
+    { command: "python3", debian: ["python3"] },
   ],
   training: [],
 };

@@ -9,6 +9,7 @@ import { registerEvidenceRoutes } from "./evidence-routes.ts";
 import { principalOf } from "./request.ts";
 import { problem, sendProblem } from "./problems.ts";
 import type { HttpSource } from "./source.ts";
+import { registerReceiverRoutes } from "./receiver-routes.ts";
 import { registerSourceRoutes } from "./source-routes.ts";
 
 const NamedStream = Type.Object({ name: Type.String({ description: "Name of the stream in the configuration." }) });
@@ -60,6 +61,7 @@ export function registerRoutes(app: FastifyInstance, source: HttpSource, run: st
   );
 
   registerSourceRoutes(app, source);
+  registerReceiverRoutes(app, source);
 
   read(
     app,

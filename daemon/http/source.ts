@@ -1,9 +1,9 @@
 /** What the HTTP interface asks of the daemon, and what it reports back: plain functions given by the composition root. */
 import type { PublishAccess } from "../access-protocol.ts";
-import type { Alert, AlertEventPage, AlertEventQuery, AlertPage, AlertQuery, Evidence, EvidenceRemoval, ModelCard, Readiness, ServerMessage, Source, SourceInput, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
+import type { Alert, AlertEventPage, AlertEventQuery, AlertPage, AlertQuery, Evidence, EvidenceRemoval, ModelCard, Readiness, ReceiverStatus, ReceiverTest, ServerMessage, Source, SourceInput, Stream, StreamDetail, SystemStatus } from "../protocol.ts";
 import type { Author } from "./authority.ts";
 
-/** All of it is called on the request's way, so it must answer from memory or a local store. A TruecastError becomes a problem with its code. */
+/** All of it is called on the request's way, so it must answer from memory or a local store, where it does not say otherwise. A TruecastError becomes a problem with its code. */
 export interface HttpSource {
   system(): SystemStatus;
   model(): ModelCard;
@@ -42,6 +42,12 @@ export interface HttpSource {
   events(query: AlertEventQuery, streams: readonly string[] | null): AlertEventPage;
   /** Number of the newest committed event, 0 before the first; known without the store. */
   newestEvent(): number;
+  /** @throws TruecastError store-failed */
+  receivers(): readonly ReceiverStatus[];
+  /** Sends a test; null when there is no receiver of this name. The one call here that waits for another machine, for eight seconds at most. */
+  testReceiver(name: string): Promise<ReceiverTest> | null;
+  /** Null when there is no receiver of this name. @throws TruecastError store-failed */
+  enableReceiver(name: string): ReceiverStatus | null;
   /** The Prometheus exposition of this moment. */
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
   readiness(): Readiness;

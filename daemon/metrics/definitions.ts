@@ -6,6 +6,8 @@ const FRAME_AGE_SECONDS = [0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2, 5];
 const STAGE_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
 const INFERENCE_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 const HTTP_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
+/** From a good network to a receiver that is back after days. */
+const DELIVERY_SECONDS = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600, 3_600, 86_400, 259_200];
 const BATCH_CROPS = [1, 2, 4, 8, 16, 32, 64];
 
 /** Gauges that Node's defaults name like counters, against Prometheus' own rules. */
@@ -83,6 +85,11 @@ export function defineInstruments(registry: Registry = new Registry()) {
     evidenceProblems: counter("evidence_problems_total", "What kept evidence from being complete.", "problem"),
     evidenceSkipped: counter("evidence_skipped_total", "Alerts that went without evidence because too many were being recorded."),
     evidenceRemoved: counter("evidence_removals_total", "Removals of evidence, of some files or all, by cause.", "cause"),
+    deliveries: counter("deliveries_total", "Events that a receiver was sent, by what came of it; expired ones were tried for as long as they may be and given up.", "receiver", "outcome"),
+    deliveryLatency: histogram("delivery_latency_seconds", "From the commit of an event to its delivery.", DELIVERY_SECONDS, "receiver"),
+    deliveryBacklog: gauge("delivery_backlog_events", "Events that are not delivered to a receiver yet.", "receiver"),
+    deliveryOldest: gauge("delivery_oldest_age_seconds", "Age of the oldest of them; 0 with none.", "receiver"),
+    receiverState: gauge("receiver_state", "1 for the state the receiver is in, 0 for all others.", "receiver", "state"),
 
     webSocketClients: gauge("websocket_clients", "Connected WebSocket clients."),
     webSocketDisconnects: counter("websocket_disconnects_total", "WebSocket clients that are gone, by reason; slow, dead and protocol were dropped by the daemon.", "reason"),

@@ -39,6 +39,10 @@ function busyMetrics(): Metrics {
   metrics.componentMemory("ingest", 70_000_000);
   metrics.ingestRefusals({ "key-unknown": 2 });
   metrics.alertsOpen([{ rule: "manipulated-face", state: "firing" }]);
+  const receiver = metrics.receiver("desk");
+  receiver.tried("failed", [{ at: 1_000 }], 2_000);
+  receiver.tried("delivered", [{ at: 1_000 }], 3_000);
+  receiver.status({ state: "ready", backlog: 1, oldestAt: 1_000 }, 5_000);
   metrics.webSocketClosed("slow");
   metrics.httpRequest({ route: "/api/v1/streams", method: "GET", status: 200, seconds: 0.002 });
   metrics.httpRefused("origin");

@@ -7,6 +7,7 @@ import { type Alert, ALERT_RULES, STREAM_STATES } from "../protocol.ts";
 import { defineInstruments } from "./definitions.ts";
 import type { EvidenceEvent } from "../evidence/evidence.ts";
 import { createEvidenceMetrics, type EvidenceStats } from "./evidence-metrics.ts";
+import { createReceiverMetrics, type ReceiverMetrics } from "./receiver-metrics.ts";
 import { createSourceMetrics, type SourceMetrics, type SourceMetricsEntry } from "./source-metrics.ts";
 import { createStreamMetrics, type StreamMetrics, type StreamMetricsEntry } from "./stream-metrics.ts";
 
@@ -71,6 +72,8 @@ export interface Metrics {
   alertsUnstored(count: number): void;
   evidence(stats: EvidenceStats): void;
   evidenceEvent(event: EvidenceEvent): void;
+  /** The metrics of a configured receiver, which appear with the first call. */
+  receiver(name: string): ReceiverMetrics;
   webSocketClients(count: number): void;
   webSocketClosed(reason: LiveEnd): void;
   webSocketSent(bytes: number): void;
@@ -83,6 +86,7 @@ export function createMetrics({ version, maxStreams }: MetricsOptions): Metrics 
   const instruments = defineInstruments();
   const { registry } = instruments;
   const streams = new Map<string, StreamMetricsEntry>();
+  const receivers = new Map<string, ReceiverMetrics>();
   const sources = new Map<string, SourceMetricsEntry>();
   const refusalsSeen = new Map<string, number>();
   const whipSeen = new Map<string, number>();
@@ -171,6 +175,13 @@ export function createMetrics({ version, maxStreams }: MetricsOptions): Metrics 
     },
     alertsUnstored: (count) => instruments.alertsUnstored.set(count),
     ...createEvidenceMetrics(instruments),
+    receiver(name) {
+      const known = receivers.get(name);
+      if (known !== undefined) return known;
+      const made = createReceiverMetrics(instruments, name);
+      receivers.set(name, made);
+      return made;
+    },
     webSocketClients: (count) => instruments.webSocketClients.set(count),
     webSocketClosed: (reason) => instruments.webSocketDisconnects.inc({ reason }),
     webSocketSent: (bytes) => instruments.webSocketSent.inc(bytes),

@@ -5,8 +5,9 @@ import type { HttpEvent } from "../http/source.ts";
 import type { InferenceReport } from "../inference/messages.ts";
 import type { IngestEvent } from "../ingest/messages.ts";
 import type { PullEvent } from "../ingest/pull/messages.ts";
+import { errorCodeOf } from "../../pipelines/errors.ts";
 import { DISCARD_REASONS, LOSS_REASONS, NEWCOMER_REFUSALS } from "../../pipelines/types.ts";
-import type { Stream } from "../protocol.ts";
+import type { ReceiverStatus, Stream } from "../protocol.ts";
 import { RESTART_CAUSES } from "../supervision/supervised-child.ts";
 import type { Metrics, Stage } from "./metrics.ts";
 
@@ -61,6 +62,15 @@ export function createObserver(metrics: Metrics) {
         stream.faces(tracks.length);
         stream.faceless(facelessSeconds);
         stream.publisherBitrate(((publisher?.bitrateKbps ?? 0) * 1000) / 8);
+      }
+    },
+
+    /** Once a second. While the store cannot be read the figures stand still; `component_up` says so. */
+    receivers(statuses: () => readonly ReceiverStatus[]): void {
+      try {
+        for (const status of statuses()) metrics.receiver(status.name).status(status, Date.now());
+      } catch (error) {
+        if (errorCodeOf(error) !== "store-failed") throw error;
       }
     },
 

@@ -1,6 +1,6 @@
 /** A daemon's state for tests of the HTTP interface: fixed values that match the protocol's schemas. */
 import { TruecastError } from "../../../pipelines/errors.ts";
-import type { AlertEvent, Evidence, FaceAlert, ModelCard, ScorePoint, Source, Stream, SystemStatus } from "../../protocol.ts";
+import type { AlertEvent, Evidence, FaceAlert, ModelCard, ReceiverStatus, ScorePoint, Source, Stream, SystemStatus } from "../../protocol.ts";
 import type { HttpSource } from "../source.ts";
 
 export const MODEL: ModelCard = {
@@ -74,6 +74,19 @@ export const EVIDENCE: Evidence = {
   files: [{ name: "clip.mp4", kind: "clip", mediaType: "video/mp4", description: "The clip.", bytes: 20, sha256: "ab".repeat(32), removed: false }],
 };
 
+export const RECEIVER: ReceiverStatus = {
+  name: "desk",
+  type: "webhook",
+  address: "https://desk.example",
+  state: "disabled",
+  reason: "desk.example answered 410",
+  backlog: 3,
+  oldestAt: 1_700_000_013_000,
+  lastSuccessAt: 1_700_000_012_000,
+  lastFailure: { at: 1_700_000_014_000, message: "desk.example answered 410" },
+  nextTryAt: null,
+};
+
 export function stream(name: string, changes: Partial<Stream> = {}): Stream {
   return {
     name,
@@ -131,6 +144,9 @@ export function fakeSource(changes: Partial<HttpSource> = {}): HttpSource {
     removeStreamEvidence: () => Promise.resolve({ removed: [ALERT.id], kept: [] }),
     events: ({ after }, visible) => ({ events: after === 0 && (visible === null || visible.includes(EVENT.alert.stream)) ? [EVENT] : [], gap: after > 1, oldest: 1, newest: 1 }),
     newestEvent: () => 1,
+    receivers: () => [RECEIVER],
+    testReceiver: (name) => (name === RECEIVER.name ? Promise.resolve({ id: EVENT.id, delivered: false, message: "desk.example answered 500" }) : null),
+    enableReceiver: (name) => (name === RECEIVER.name ? { ...RECEIVER, state: "ready", reason: null } : null),
     metrics: () => Promise.resolve({ contentType: "text/plain; version=0.0.4; charset=utf-8", body: "# HELP truecast_up Whether it runs.\n# TYPE truecast_up gauge\ntruecast_up 1\n" }),
     readiness: () => ({ ready: true, reasons: [] }),
     ...changes,
