@@ -221,9 +221,8 @@ test("what was under way when it was closed is sent again by the next start, and
 test("what was parked when the process was killed is not sent from the outbox as well", async () => {
   const [store, clock, desk] = [opened(), fakeClock(T), scripted("desk")];
   const killed = start(store, [desk], clock);
-  desk.answer = ({ seq }) => (seq === 1 ? new Promise<never>(() => undefined) : DOWN);
-  for (let i = 1; i <= 3; i++) tell(store, alert(i), "new");
-  tell(store, ended(2), "end");
+  desk.answer = () => DOWN;
+  tell(store, alert(1), "new");
   killed.wake();
   // No time passes, so its progress is only what was saved with the parked ones.
   await settle();
@@ -232,8 +231,7 @@ test("what was parked when the process was killed is not sent from the outbox as
   const later = fakeClock(T + 1_000);
   start(store, [again], later);
   await pass(later, HOUR_MS);
-  expect(new Set(seqs(again.sent))).toEqual(new Set([1, 2, 3, 4]));
-  expect(again.sent).toHaveLength(4);
+  expect(seqs(again.sent)).toEqual([1]);
 });
 
 test("a store that fails for a while holds deliveries up and loses none", async () => {
