@@ -60,8 +60,11 @@ test.each([
   ["a stream name that could be a path", "streams: [{ name: ../x, key: abcdefgh }]", '`streams[0].name` is "../x" but must match pattern "^[a-z0-9][a-z0-9_-]{0,63}$"'],
   ["a stream without a key", "streams: [{ name: a }]", '`streams[0]` ("a") must have exactly one of key, keyFile, url and urlFile'],
   ["a receiver without an address", "receivers: [{ name: a, type: alertmanager }]", '`receivers[0]` ("a") must have exactly one of url and urlFile'],
-  ["a receiver of an unknown type", "receivers: [{ name: a, type: fax, url: 'http://a' }]", '`receivers[0].type` is "fax" but must be "webhook" or "alertmanager"'],
+  ["a receiver of an unknown type", "receivers: [{ name: a, type: fax, url: 'http://a' }]", '`receivers[0].type` is "fax" but must be "webhook" or "alertmanager" or "slack" or "email"'],
   ["a receiver whose address is no URL", "receivers: [{ name: a, type: webhook, url: 'ftp://user:pass@x', secret: s }]", '`receivers[0]` ("a") has an address that is no http or https URL'],
+  ["e-mail without recipients", "receivers: [{ name: a, type: email, host: mail.example, from: truecast@desk.example }]", '`receivers[0]` ("a") must have to'],
+  ["e-mail with two addresses in one", "receivers: [{ name: a, type: email, host: h, from: a@b.c, to: ['a@b.c, d@e.f'] }]", '`receivers[0].to[0]` is "a@b.c, d@e.f" but must match pattern "^[^\\s<>,;:"@]{1,64}@[^\\s<>,;:"@]{1,190}$"'],
+  ["a password without a login", "receivers: [{ name: a, type: email, host: h, from: a@b.c, to: [a@b.c], password: p }]", '`receivers[0]` ("a") has a password but no username'],
   ["a key that the receiver's type does not take", "receivers: [{ name: a, type: alertmanager, url: 'http://a', kinds: [new] }]", '`receivers[0]` ("a") has kinds but receivers of type alertmanager take none'],
   ["a key file that is missing", "streams: [{ name: a, keyFile: none }]", '`streams[0].keyFile` is "none" but the file cannot be read (ENOENT)'],
 ])("%s is named with key, value and rule", (_, text, problem) => {

@@ -8,7 +8,7 @@ import { type Config, ConfigSchema, STREAM_KEY_PATTERN, type StreamConfig } from
 
 const ENVIRONMENT_PREFIX = "TRUECAST_";
 /** Keys whose values never appear in a message. */
-const SECRET_KEY = /\.(?:key|url|secret)$/;
+const SECRET_KEY = /\.(?:key|url|secret|password)$/;
 
 /** A configuration that cannot be used; one line a problem. */
 export class ConfigError extends Error {

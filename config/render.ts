@@ -34,6 +34,17 @@ const RECEIVER_EXAMPLE = `# receivers:
 #   - name: on-call
 #     type: alertmanager
 #     url: http://10.0.0.5:9093       # and outbound: { allow: [10.0.0.5] }
+#   - name: chat
+#     type: slack
+#     urlFile: secrets/slack.url
+#     kinds: [new, end]
+#   - name: mail
+#     type: email
+#     host: smtp.example
+#     username: truecast
+#     passwordFile: secrets/smtp.password
+#     from: truecast@desk.example
+#     to: [duty@desk.example]
 `;
 const EXAMPLES: Readonly<Record<string, string>> = { streams: STREAM_EXAMPLE, receivers: RECEIVER_EXAMPLE };
 

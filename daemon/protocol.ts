@@ -335,7 +335,7 @@ export const AlertEventPage = Type.Object(
 );
 export type AlertEventPage = Static<typeof AlertEventPage>;
 
-export const ReceiverType = Type.Union([Type.Literal("webhook"), Type.Literal("alertmanager")], { $id: "ReceiverType" });
+export const ReceiverType = Type.Union([Type.Literal("webhook"), Type.Literal("alertmanager"), Type.Literal("slack"), Type.Literal("email")], { $id: "ReceiverType" });
 export type ReceiverType = Static<typeof ReceiverType>;
 
 /** Somebody who is told of alerts beside the clients of the WebSocket, and how that goes. */

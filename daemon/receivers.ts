@@ -6,6 +6,8 @@ import { TruecastError } from "../pipelines/errors.ts";
 import { createAlertmanager } from "./delivery/alertmanager.ts";
 import { type Clock, systemClock } from "./delivery/clock.ts";
 import type { Receiver, Sender } from "./delivery/receiver.ts";
+import { createEmail } from "./delivery/email.ts";
+import { createSlack } from "./delivery/slack.ts";
 import { createWebhook } from "./delivery/webhook.ts";
 import { keyOf } from "./delivery/webhook-signature.ts";
 import { createGuardedHttp, type GuardedHttp } from "./outbound/guarded-http.ts";
@@ -31,6 +33,10 @@ export function createReceivers({ configured, config, clock = systemClock }: Rec
         return createWebhook({ url: receiver.url, keys: receiver.secrets.map((secret) => keyFor(receiver.name, secret)), http: http(), clock, publicUrl });
       case "alertmanager":
         return createAlertmanager({ url: receiver.url, resendMs: receiver.resendMs, http: http(), clock, publicUrl });
+      case "slack":
+        return createSlack({ url: receiver.url, http: http(), clock, publicUrl });
+      case "email":
+        return createEmail({ ...receiver, guard, timeoutMs: answerTimeoutMs, clock, publicUrl });
     }
   };
   return configured.map((receiver) => {
@@ -40,11 +46,11 @@ export function createReceivers({ configured, config, clock = systemClock }: Rec
 }
 
 /** What can be said without asking a name server; the rest shows at the first delivery. */
-function checkAddress({ name, url }: ResolvedReceiver, guard: OutboundGuard): void {
+function checkAddress(receiver: ResolvedReceiver, guard: OutboundGuard): void {
   try {
-    guard.checkLiteral(url.hostname);
+    guard.checkLiteral(receiver.type === "email" ? receiver.host : receiver.url.hostname);
   } catch (error) {
-    if (error instanceof TruecastError) throw new TruecastError(error.code, `Receiver "${name}": ${error.message}`, { cause: error });
+    if (error instanceof TruecastError) throw new TruecastError(error.code, `Receiver "${receiver.name}": ${error.message}`, { cause: error });
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 /** What people are told of an alert, in plain words and plain text; each channel escapes it for itself. */
-import type { Alert, AlertResolution, BlindSpotAlert } from "../protocol.ts";
+import type { Alert, AlertEvent, AlertEventKind, AlertResolution, BlindSpotAlert } from "../protocol.ts";
 
 export interface AlertWords {
   /** One line. */
@@ -58,4 +58,14 @@ function score(value: number): string {
 
 function time(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+export const TEST_MESSAGE = "A test from Truecast. Nothing was detected.";
+
+const TITLES: Readonly<Record<AlertEventKind, string>> = { new: "New alert", update: "Alert changed", end: "Alert over" };
+
+/** An event's title with what is said of its alert. */
+export function describeEvent({ kind, alert }: Pick<AlertEvent, "kind" | "alert">): AlertWords & { readonly title: string } {
+  const words = describeAlert(alert);
+  return { ...words, title: `${TITLES[kind]}: ${words.summary}` };
 }
