@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { capacity } from "./bench/capacity.ts";
+import { delivery } from "./bench/delivery.ts";
 import { frameAge } from "./bench/frame-age.ts";
 import { backbone, horizon } from "./bench/inference.ts";
 import { loadAverage, thisMachine } from "./bench/machine.ts";
@@ -14,7 +15,7 @@ import type { BenchContext, Section } from "./bench/section.ts";
 import { streamCpu } from "./bench/stream-cpu.ts";
 import { webrtc } from "./bench/webrtc.ts";
 
-const SECTIONS: readonly Section[] = [backbone, horizon, recovery, streamCpu, capacity, frameAge, overload, webrtc, memory];
+const SECTIONS: readonly Section[] = [backbone, horizon, recovery, streamCpu, capacity, frameAge, delivery, overload, webrtc, memory];
 const USAGE = `usage: npm run bench -- [--only ${SECTIONS.map(({ name }) => name).join(",")}] [--quick] [--out FILE]`;
 
 interface Measured {
