@@ -18,7 +18,6 @@ import { CleanUp } from "./clean-up.ts";
 import { Components, componentState } from "./components.ts";
 import { claimDataFolder } from "./data-folder.ts";
 import { makeToken } from "./access/token.ts";
-import { startDeliveries } from "./delivery/deliveries.ts";
 import { checkExposure, isLoopback } from "./http/access.ts";
 import { startHttpServer, type HttpServer } from "./http/server.ts";
 import type { LiveUpdate } from "./http/source.ts";
@@ -28,7 +27,7 @@ import { createObserver } from "./metrics/observe.ts";
 import type { ModelCard, SystemStatus } from "./protocol.ts";
 import { type PublishedStreams, startPublishedStreams } from "./published-streams.ts";
 import { type PulledStreams, startPulledStreams } from "./pulled-streams.ts";
-import { createReceivers } from "./receivers.ts";
+import { startReceivers } from "./receivers.ts";
 import { keptSecret } from "./secrets.ts";
 import { createSources } from "./sources.ts";
 import { openStore } from "./store/store.ts";
@@ -120,16 +119,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
     allow: config.outbound.allow,
   });
 
-  const deliveries = cleanUp.use(
-    "deliveries",
-    startDeliveries({
-      receivers: createReceivers({ configured: configuredReceivers, config }),
-      store,
-      giveUpAfterMs: config.delivery.giveUpAfterMs,
-      onAttempt: (receiver, { outcome, events, endedAtMs }) => metrics.receiver(receiver).tried(outcome, events, endedAtMs),
-      log,
-    }),
-  );
+  const deliveries = cleanUp.use("deliveries", startReceivers({ configured: configuredReceivers, config, store, metrics, log }));
 
   const overrides = new Map([...streams, ...configuredSources].map(({ name, alerts }) => [name, alerts]));
   const ruleOf = (stream: string) => alertRuleSettings(config.alerts, overrides.get(stream), model.bands.manipulated);

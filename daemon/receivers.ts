@@ -1,15 +1,18 @@
-/** Makes the receivers of the configuration: each with its sender, all of them behind the guard of outbound addresses. */
+/** The receivers of the configuration in the daemon: each with its sender, all of them behind the guard of outbound addresses. */
 import { createHash } from "node:crypto";
+import type { Logger } from "pino";
 import type { ResolvedReceiver } from "../config/receivers.ts";
 import type { Config } from "../config/schema.ts";
 import { TruecastError } from "../pipelines/errors.ts";
 import { createAlertmanager } from "./delivery/alertmanager.ts";
 import { type Clock, systemClock } from "./delivery/clock.ts";
 import type { Receiver, Sender } from "./delivery/receiver.ts";
+import { type Deliveries, type DeliveriesOptions, startDeliveries } from "./delivery/deliveries.ts";
 import { createEmail } from "./delivery/email.ts";
 import { createSlack } from "./delivery/slack.ts";
 import { createWebhook } from "./delivery/webhook.ts";
 import { keyOf } from "./delivery/webhook-signature.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import { createGuardedHttp, type GuardedHttp } from "./outbound/guarded-http.ts";
 import { createOutboundGuard, type OutboundGuard } from "./outbound/outbound-guard.ts";
 
@@ -42,6 +45,23 @@ export function createReceivers({ configured, config, clock = systemClock }: Rec
   return configured.map((receiver) => {
     const { name, type, streams, rules, kinds } = receiver;
     return { name, type, filter: { streams: streams ?? null, rules: rules ?? null, kinds: kinds ?? null }, configDigest: digestOf(receiver), sender: senderOf(receiver) };
+  });
+}
+
+export interface StartReceiversOptions extends ReceiversOptions {
+  readonly store: DeliveriesOptions["store"];
+  readonly metrics: Pick<Metrics, "receiver">;
+  readonly log: Logger;
+}
+
+/** @throws TruecastError as `createReceivers`; store-failed */
+export function startReceivers({ store, metrics, log, ...options }: StartReceiversOptions): Deliveries {
+  return startDeliveries({
+    receivers: createReceivers(options),
+    store,
+    giveUpAfterMs: options.config.delivery.giveUpAfterMs,
+    onAttempt: (receiver, { outcome, events, endedAtMs }) => metrics.receiver(receiver).tried(outcome, events, endedAtMs),
+    log,
   });
 }
 
