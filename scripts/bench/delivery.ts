@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startHttpReceiver } from "../../daemon/delivery/testing/http-receiver.ts";
 import { faceVideo, publish, type Publisher, startDaemonProcess } from "../../daemon/testing/daemon-process.ts";
-import { histogramQuantile, parseExposition } from "./exposition.ts";
+import { bucketsBetween, histogramQuantile, parseExposition } from "./exposition.ts";
 import { type Section, wait } from "./section.ts";
 import { quantile } from "./statistics.ts";
+import { HORIZON_SECONDS } from "./steady-window.ts";
 
 /** Four fifths of what two cores hold with `edge`, where `capacity` has not measured this machine. */
 const STREAMS = 4;
@@ -47,12 +48,15 @@ export const delivery: Section = {
         publishers.push(publish(video, `${daemon.rtmpUrl}/${name}-secret`));
         await wait(STAGGER_MS / 1000, context);
       }
+      const frameAges = async (): Promise<ReadonlyMap<number, number>> => parseExposition(await (await fetch(`${daemon.httpUrl}/metrics`)).text()).buckets("truecast_frame_age_seconds");
+      await wait(HORIZON_SECONDS, context);
+      const before = await frameAges();
+      latencies.length = 0;
       context.say(`${streams} streams, ${seconds} s`);
       await wait(seconds, context);
       const measured = [...latencies];
       if (measured.length === 0) return { kind: "skipped", reason: "no alert fired: this machine does not keep up with the streams" };
-      const exposition = parseExposition(await (await fetch(`${daemon.httpUrl}/metrics`)).text());
-      const frameAge = exposition.buckets("truecast_frame_age_seconds");
+      const frameAge = bucketsBetween(before, await frameAges());
       const ageMs = (q: number): number => 1000 * histogramQuantile(frameAge, q);
       const afterMs = (q: number): number => quantile(measured, q);
       const boundMs = ageMs(0.99) + afterMs(0.99);
