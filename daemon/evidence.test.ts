@@ -134,9 +134,11 @@ test("held evidence stays; deleted evidence takes its alert along, and is nowher
   expect((await fetch(`${url}/evidence?alert=true`, { method: "DELETE" })).status).toBe(204);
   expect(await evidenceOf(alert.id)).toMatchObject({ state: "deleted", removal: { cause: "request" }, files: [] });
   expect([(await fetch(url)).status, (await fetch(`${url}/evidence/clip.mp4`)).status]).toEqual([404, 404]);
-  // The UUID is left in the signed records of hold and deletion, and nowhere else; the stream's name is left nowhere.
+  // The UUID is left in the signed records of hold and deletion and in the audit record of who asked, and nowhere else; the stream's name is left nowhere.
   const { stdout } = await run("grep", ["-r", "-l", "-a", "-F", alert.id, daemon.dataDir]);
-  expect(stdout.trim().split("\n")).toEqual([join(daemon.dataDir, "evidence/log.jsonl")]);
+  expect(stdout.trim().split("\n").toSorted()).toEqual(["evidence/log.jsonl", "truecast.db"].map((file) => join(daemon.dataDir, file)));
+  const { entries } = (await (await fetch(`${daemon.httpUrl}/api/v1/audit?object=alert:${alert.id}`)).json()) as { entries: { action: string; actor: string }[] };
+  expect(entries.map(({ action, actor }) => [action, actor])).toEqual(["evidence.delete-requested", "evidence.released", "evidence.delete-requested", "evidence.held"].map((action) => [action, "loopback"]));
   await expect(run("grep", ["-r", "-l", "-a", "-F", "demo-forged", daemon.dataDir])).rejects.toMatchObject({ code: 1 });
   expect(await (await fetch(`${daemon.httpUrl}/metrics`)).text()).toMatch(/truecast_evidence_removals_total\{cause="request"\} 1/);
   expect((await runCli(["evidence", "verify", join(daemon.dataDir, "evidence")])).code).toBe(0);

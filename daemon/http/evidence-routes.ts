@@ -53,7 +53,7 @@ export function registerEvidenceRoutes(app: FastifyInstance, source: HttpSource)
       `DELETE ${OF_ALERT}`,
       "Delete the evidence of an alert",
       { 204: empty("It is gone; a signed record says that it was."), 404: noEvidence, 409: notNow, 503: notOpen },
-      { params: NamedAlert, querystring: WithAlert, description: "All files go. With `alert=true` the alert goes from the store too, so that nothing of the incident is left but the signed record of its deletion, which names the alert's UUID and nothing else." },
+      { params: NamedAlert, querystring: WithAlert, description: "All files go. With `alert=true` the alert goes from the store too, so that nothing of the incident is left but the signed record of its deletion and the audit record of who asked, which name the alert's UUID and nothing else of it." },
     ),
     async handler(request, reply) {
       const { id } = request.params as Static<typeof NamedAlert>;
