@@ -44,13 +44,13 @@ test.each(["inference-process.ts", "analysis-process.ts", "ingest-process.ts", "
   expect(isAlive(pid)).toBe(false);
 });
 
-test("a run in which every child hangs", { timeout: 60_000 }, async () => {
+test("a run in which every child hangs: after the first, none is waited for as long, so that all fit into the deadline with room", { timeout: 60_000 }, async () => {
   await using daemon = await startDaemonProcess({ streams: [{ name: "gate", url: "udp://127.0.0.1:39872" }], outbound: { allow: ["127.0.0.1"] } });
   const pids = await Promise.all(["inference", "analysis-0", "ingest", "pull"].map((name) => vi.waitFor(() => daemon.childPid(name), { timeout: 20_000 })));
   for (const pid of pids) process.kill(pid, "SIGSTOP");
   const { code, seconds } = await daemon.stop();
   expect(code).toBe(0);
-  expect(seconds).toBeLessThan(DEADLINE_S);
+  expect(seconds).toBeLessThan(DEADLINE_S / 1.5);
   expect(pids.filter(isAlive)).toEqual([]);
 });
 

@@ -6,9 +6,9 @@ import { isRunning } from "../testing/processes.ts";
 import { type ChildState, type RestartCause, startSupervisedChild } from "./supervised-child.ts";
 
 type Info = { pid: number };
-type Command = { type: "echo" } | { type: "exit"; code: number } | { type: "hang" } | { type: "spawn" };
+type Command = { type: "echo" } | { type: "exit"; code: number } | { type: "hang" } | { type: "spawn" } | { type: "end-slowly" };
 
-async function start(init: { fail?: boolean } = {}) {
+async function start(init: { fail?: boolean } = {}, limits: { readonly heartbeatTimeoutMs: number; readonly closeTimeoutMs?: number } = { heartbeatTimeoutMs: 1_000 }) {
   const states: ChildState<Info>[] = [];
   const causes: RestartCause[] = [];
   const messages: { type: string }[] = [];
@@ -20,7 +20,7 @@ async function start(init: { fail?: boolean } = {}) {
     onState: (state) => states.push(state),
     onRestart: (cause) => causes.push(cause),
     log: pino({ level: "silent" }),
-    heartbeatTimeoutMs: 1_000,
+    ...limits,
   });
   return { child, states, causes, messages };
 }
@@ -104,6 +104,18 @@ test("messages to a child that is down are refused, not queued", async () => {
   await child.close();
   expect(child.send({ type: "echo" })).toBe(false);
   expect(child.state.kind).toBe("closed");
+});
+
+test("of children silent for longer than a close may take, one that hangs is not waited for as long, and one that answers is", { timeout: 30_000 }, async () => {
+  const limits = { heartbeatTimeoutMs: 60_000, closeTimeoutMs: 2_000 };
+  const [hanging, slow] = await Promise.all([start({}, limits), start({}, limits)]);
+  const startedAt = performance.now();
+  hanging.child.send({ type: "hang" });
+  slow.child.send({ type: "end-slowly" });
+  await vi.waitFor(() => expect(performance.now() - startedAt).toBeGreaterThan(limits.closeTimeoutMs), { timeout: 5_000 });
+  const closedAt = performance.now();
+  await Promise.all([hanging.child.close().then(() => expect(performance.now() - closedAt).toBeLessThan(limits.closeTimeoutMs)), slow.child.close()]);
+  expect(slow.messages).toEqual([{ type: "ending" }, { type: "ended" }]);
 });
 
 test("close ends the process and is idempotent", async () => {

@@ -62,6 +62,12 @@ export interface SupervisedChild<Info, In> extends AsyncDisposable {
  */
 const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: "1048576" };
 
+/**
+ * For the close of a child that has been silent for longer than a close may take: it hangs, most likely. When all hang, the
+ * daemon's deadline would otherwise be over before the last, which would stay behind for ever.
+ */
+const SILENT_CLOSE_TIMEOUT_MS = 500;
+
 const DEFAULTS = { readyTimeoutMs: 30_000, heartbeatTimeoutMs: 15_000, closeTimeoutMs: 2_000 };
 const BACK_OFF = { firstMs: 200, maxMs: 10_000, healthyAfterMs: 10_000 };
 
@@ -83,6 +89,7 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
   let closing: Promise<void> | undefined;
   let restartTimer: NodeJS.Timeout | undefined;
   let heartbeatTimer: NodeJS.Timeout | undefined;
+  let lastHeardAt = 0;
   const first = Promise.withResolvers<void>();
   let firstSettled = false;
 
@@ -144,6 +151,7 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
 
     launched.on("message", (raw) => {
       const message = raw as Out | LifecycleMessage<Info>;
+      lastHeardAt = performance.now();
       if (isReady<Info>(message)) {
         clearTimeout(readyTimer);
         expectHeartbeat();
@@ -177,7 +185,18 @@ export async function startSupervisedChild<Init, Info, In extends { readonly typ
     if (last?.pid !== undefined && last.exitCode === null && last.signalCode === null) {
       const exited = once(last, "exit");
       if (last.connected) last.send({ type: "close" } satisfies ControlMessage<Init>);
-      const killTimer = setTimeout(() => last.kill("SIGKILL"), limits.closeTimeoutMs);
+      let killTimer: NodeJS.Timeout | undefined;
+      const allow = (timeoutMs: number): void => {
+        clearTimeout(killTimer);
+        killTimer = setTimeout(() => last.kill("SIGKILL"), timeoutMs);
+      };
+      if (state.kind === "ready" && performance.now() - lastHeardAt > limits.closeTimeoutMs) {
+        allow(Math.min(SILENT_CLOSE_TIMEOUT_MS, limits.closeTimeoutMs));
+        // It may have been the daemon that stood still: what was said meanwhile comes in now.
+        last.once("message", () => allow(limits.closeTimeoutMs));
+      } else {
+        allow(limits.closeTimeoutMs);
+      }
       await exited;
       clearTimeout(killTimer);
     }

@@ -1,6 +1,8 @@
 /** A child for the supervisor's tests: it answers, ends, hangs, fails or starts another process as it is told. */
 import { spawn } from "node:child_process";
 
+let endsSlowly = false;
+
 process.on("message", (raw) => {
   const message = raw as { type: string; options?: { fail?: boolean; hang?: boolean }; code?: number };
   switch (message.type) {
@@ -26,8 +28,13 @@ process.on("message", (raw) => {
       return;
     case "hang":
       for (;;);
+    case "end-slowly":
+      endsSlowly = true;
+      return;
     case "close":
-      process.exit(0);
+      if (!endsSlowly) process.exit(0);
+      process.send?.({ type: "ending" });
+      setTimeout(() => process.send?.({ type: "ended" }, () => process.exit(0)), 800);
   }
 });
 process.on("disconnect", () => process.exit(0));
