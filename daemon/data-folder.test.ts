@@ -2,7 +2,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
@@ -39,6 +39,15 @@ test("a folder that another process holds is refused by name; once that is kille
   expect(existsSync(other.runtimeFolder)).toBe(true);
   await folder.makeRuntimeFolder();
   expect(existsSync(other.runtimeFolder)).toBe(false);
+});
+
+test("a copy of a folder in use is a folder of its own: its daemon leaves the other's sockets alone", async () => {
+  const other = await claimElsewhere();
+  const copy = `${dataDir}-copy`;
+  await cp(dataDir, copy, { recursive: true });
+  await using folder = claimDataFolder(copy, log);
+  await folder.makeRuntimeFolder();
+  expect(existsSync(other.runtimeFolder)).toBe(true);
 });
 
 test("closed, it leaves nothing but the empty lock, and is free", async () => {

@@ -1,9 +1,9 @@
 /** The data folder belongs to one daemon at a time, and remembers the folder of sockets that a killed one could not take away. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Logger } from "pino";
 import { TruecastError } from "../pipelines/errors.ts";
 
@@ -15,7 +15,9 @@ export interface DataFolder extends AsyncDisposable {
 
 /** SQLite's primary result code for a lock that another process holds. */
 const SQLITE_BUSY = 5;
-const RUNTIME_FOLDER = /^truecast-[A-Za-z0-9]{6}$/;
+const LOCK_FILE = "truecast.lock";
+/** The runtime folder's name, and the inode of the lock: a copy of the data folder must not take the sockets of the daemon that it was copied from. */
+const RECORD = /^(truecast-[A-Za-z0-9]{6}) (\d+)$/;
 
 /**
  * The lock is a transaction on an empty database that is never committed: the kernel takes it back however the process ends.
@@ -24,6 +26,7 @@ const RUNTIME_FOLDER = /^truecast-[A-Za-z0-9]{6}$/;
 export function claimDataFolder(dataDir: string, log: Logger): DataFolder {
   const lock = locked(dataDir);
   const record = join(dataDir, "runtime-folder");
+  const inode = String(statSync(join(dataDir, LOCK_FILE), { bigint: true }).ino);
   let runtimeFolder: string | null = null;
 
   const end = async (): Promise<void> => {
@@ -35,10 +38,10 @@ export function claimDataFolder(dataDir: string, log: Logger): DataFolder {
   const close = (): Promise<void> => (closing ??= end());
   return {
     async makeRuntimeFolder() {
-      removeLeftBehind(record);
+      removeLeftBehind(record, inode);
       runtimeFolder = await mkdtemp(join(tmpdir(), "truecast-"));
       try {
-        writeFileSync(record, runtimeFolder.slice(tmpdir().length + 1));
+        writeFileSync(record, `${basename(runtimeFolder)} ${inode}`);
       } catch (error) {
         // A full disk is no reason not to watch: all it costs is this folder, should the daemon be killed.
         log.warn({ err: error, path: record }, "the folder of sockets cannot be noted");
@@ -51,7 +54,7 @@ export function claimDataFolder(dataDir: string, log: Logger): DataFolder {
 }
 
 function locked(dataDir: string): DatabaseSync {
-  const path = join(dataDir, "truecast.lock");
+  const path = join(dataDir, LOCK_FILE);
   let lock: DatabaseSync | undefined;
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -69,13 +72,14 @@ function locked(dataDir: string): DatabaseSync {
 }
 
 /** Whoever holds the lock knows that the run which noted it is over. */
-function removeLeftBehind(record: string): void {
-  let name: string;
+function removeLeftBehind(record: string, inode: string): void {
+  let noted: string;
   try {
-    name = readFileSync(record, "utf8");
+    noted = readFileSync(record, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw error;
   }
-  if (RUNTIME_FOLDER.test(name)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  const [, name, ownInode] = RECORD.exec(noted) ?? [];
+  if (name !== undefined && ownInode === inode) rmSync(join(tmpdir(), name), { recursive: true, force: true });
 }
