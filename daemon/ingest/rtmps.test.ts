@@ -138,6 +138,21 @@ test("a renewed certificate is shown to new connections, and the publisher of be
   expect(publisher.process.exitCode).toBeNull();
 });
 
+test("files that can no longer be looked at are told, the certificate of before serves on, and what comes after them is taken", async () => {
+  const loaded = () => ingest.messages.filter((message) => message.type === "certificate-loaded").length;
+  const before = loaded();
+  const loop = join(folder, "loop");
+  await symlink(loop, loop);
+  await link(loop, files.certFile);
+  expect(await ingest.until("certificate-refused", ({ message }) => message.includes("ELOOP"))).toMatchObject({ code: "config-invalid" });
+  const { name, socket } = await shown();
+  socket.destroy();
+  expect(name).toBeDefined();
+  await link(first.certFile, files.certFile);
+  await link(first.keyFile, files.keyFile);
+  await expect.poll(loaded, until).toBeGreaterThan(before);
+});
+
 describe("a start with files that cannot be used names the file and the fault", () => {
   const start = (given: { certFile: string; keyFile: string }) => startIngestChild({ port: 0, rtmps: { port: 0, ...given }, streams: [] });
 

@@ -27,8 +27,9 @@ export interface TlsTerminal {
 
 /** @throws TruecastError config-invalid for a certificate that cannot be used at the start */
 export function startTlsTerminal({ files, onCertificate, ...options }: TlsTerminalOptions): TlsTerminal {
-  const first = readTlsCertificate(files);
+  // Asked before they are read: a change in between is seen at the next look.
   let seen = stateOf(files);
+  const first = readTlsCertificate(files);
   // It listens nowhere: sockets are handed to it, so that all caps are those of the listener before it.
   const server = createServer({ ...contextOf(first), handshakeTimeout: options.handshakeTimeoutMs }, options.onSecured);
   server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
@@ -65,8 +66,13 @@ function contextOf({ cert, key }: TlsCertificate) {
 function stateOf({ certFile, keyFile }: CertificateFiles): string {
   return [certFile, keyFile]
     .map((file) => {
-      const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
-      return stat === undefined ? "absent" : `${stat.ino} ${stat.size} ${stat.mtimeNs}`;
+      try {
+        const stat = statSync(file, { bigint: true });
+        return `${stat.ino} ${stat.size} ${stat.mtimeNs}`;
+      } catch (error) {
+        // Absent, a folder closed to this user, a file server that is away: told by whoever reads the file then.
+        return (error as NodeJS.ErrnoException).code ?? "unknown";
+      }
     })
     .join(", ");
 }
