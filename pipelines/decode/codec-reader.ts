@@ -15,7 +15,7 @@ export interface Picture {
 }
 
 export interface KeyframeReading {
-  /** What it says of itself; null where the sequence header has said it. */
+  /** As it says itself, or as the sequence header has said it; null where no keyframe is ever refused. */
   readonly picture: Picture | null;
   readonly payload: Uint8Array;
 }
@@ -59,18 +59,23 @@ export function createCodecReader(codec: LiveVideoCodec): CodecReader {
 
 function createHevcReader(): CodecReader {
   let configuration: HevcConfiguration | null = null;
+  let picture: Picture | null = null;
   const byteStream = (payload: Uint8Array) => configuration && toByteStream(payload, configuration);
   return {
     codec: "hevc",
     header(payload) {
+      // One that cannot be read replaces the one before all the same.
+      configuration = null;
       configuration = readHevcConfiguration(payload);
       const { widthPx, heightPx } = configuration;
-      return { header: { codec: "hevc", payload }, widthPx, heightPx };
+      picture = { header: { codec: "hevc", payload }, widthPx, heightPx };
+      return picture;
     },
     keyframe(payload) {
       const units = byteStream(payload);
       if (configuration === null || units === null) throw broken("HEVC");
-      return { picture: null, payload: Buffer.concat([configuration.parameterSets, units]) };
+      // Said again, for most encoders send their sequence header once: a keyframe that could not be read ends with the next that can.
+      return { picture, payload: Buffer.concat([configuration.parameterSets, units]) };
     },
     inter: byteStream,
   };

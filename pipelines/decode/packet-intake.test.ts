@@ -71,6 +71,18 @@ it("goes on after a keyframe that cannot be read with the next one that can, tho
   expect(kinds(push(intake, vp8(good, 67)))).toEqual(["header", "keyframe"]);
 });
 
+it("goes on after a keyframe of HEVC that cannot be read with the next one that can, without another sequence header; after a header that cannot, it does not", async () => {
+  const { configuration, packets, codec } = await encodeVideo({ codec: "hevc", picture: "testsrc2=s=64x64:r=30", seconds: 0.4, gopFrames: 4 });
+  const damaged = packets.map((packet, index) => (index === 0 || index === 4 ? { ...packet, data: packet.data.subarray(0, -1) } : packet));
+  const [header, ...frames] = enhancedBodies({ codec, configuration, packets: damaged }).map(enhancedTag);
+  if (header === undefined) throw new Error("nothing was encoded");
+  const intake = createPacketIntake({ maxHistoryBytes: 1 << 20 });
+  expect(kinds(push(intake, Buffer.concat([flvHeader(), header, ...frames])))).toEqual(["header", "refused", "header", "keyframe", "inter", "inter", "inter"]);
+  const [unreadable] = enhancedBodies({ codec, configuration: configuration.subarray(0, 30), packets: [] }).map(enhancedTag);
+  if (unreadable === undefined) throw new Error("no header was made");
+  expect(kinds(push(intake, Buffer.concat([unreadable, ...frames.slice(8)])))).toEqual(["refused"]);
+});
+
 it("leaves out a damaged interframe of HEVC and goes on with the next", async () => {
   const { configuration, packets, codec } = await encodeVideo({ codec: "hevc", picture: "testsrc2=s=64x64:r=30", seconds: 0.2 });
   const bodies = enhancedBodies({ codec, configuration, packets: packets.map((packet, index) => (index === 2 ? { ...packet, data: packet.data.subarray(0, -1) } : packet)) });
