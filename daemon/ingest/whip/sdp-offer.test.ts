@@ -23,6 +23,10 @@ test.each([
   expect(offered[video.payloadType - 96]?.toLowerCase()).toBe(chosen);
 });
 
+test("a name that every object has is no codec", () => {
+  expect(readOffer(offerOf("x", "H264").replace("a=rtpmap:96 x/90000", "a=rtpmap:96 constructor"), null).video).toEqual({ codec: "h264", payloadType: 97 });
+});
+
 test("an offer of nothing that is taken is refused with what it offers and what would be", () => {
   expect(() => readOffer(offerOf("H265", "AV1"), null)).not.toThrow();
   expect(() => readOffer(offerOf("H265", "rtx"), null)).toThrow("The offer has no video codec that is taken here (H265, rtx); publish one of H.264, VP8, VP9, AV1.");

@@ -29,7 +29,8 @@ export interface WhipOffer {
   readonly fingerprints: readonly Fingerprint[];
 }
 
-const CODECS: Readonly<Record<string, WhipCodec>> = { "H264/90000": "h264", "VP8/90000": "vp8", "VP9/90000": "vp9", "AV1/90000": "av1" };
+/** By the publisher's own text, hence no object: `constructor` is a name in each of those. */
+const CODECS: ReadonlyMap<string, WhipCodec> = new Map([["H264/90000", "h264"], ["VP8/90000", "vp8"], ["VP9/90000", "vp9"], ["AV1/90000", "av1"]]);
 const CODEC_NAMES: Readonly<Record<WhipCodec, string>> = { h264: "H.264", vp8: "VP8", vp9: "VP9", av1: "AV1" };
 /** Feedback that is sent; anything more in the answer would be a promise. */
 const FEEDBACK = ["nack", "nack pli", "goog-remb"];
@@ -56,7 +57,7 @@ export function readOffer(text: string, codecs: readonly WhipCodec[] | null): Wh
 
   const media = sections.map((section) => readMedia(section, { session, codecs }));
   const chosen = media.find(({ kind }) => kind === "video");
-  const codec = CODECS[chosen?.rtpmap ?? ""];
+  const codec = CODECS.get(chosen?.rtpmap ?? "");
   const [first] = sections;
   const ice = first && iceCredentialsOf(first, session);
   if (!ice) throw malformed("no ice-ufrag and ice-pwd");
@@ -108,14 +109,14 @@ function readMedia(section: SdpSection, { session, codecs }: { readonly session:
 /** The first usable codec, in the publisher's order of preference or in the configured one. */
 function chooseVideo(formats: readonly string[], { value, codecs }: { readonly value: (name: string, payload: string) => string | undefined; readonly codecs: readonly WhipCodec[] | null }): string {
   const usable = formats.flatMap((format) => {
-    const codec = CODECS[value("rtpmap", format) ?? ""];
+    const codec = CODECS.get(value("rtpmap", format) ?? "");
     // Mode 2 interleaves NAL units over packets; nobody sends it, and nothing here reads it.
     return codec === undefined || (codec === "h264" && /packetization-mode=2/.test(value("fmtp", format) ?? "")) ? [] : [{ format, codec }];
   });
   const chosen = codecs === null ? usable[0] : codecs.map((wanted) => usable.find(({ codec }) => codec === wanted)).find((found) => found !== undefined);
   if (chosen !== undefined) return chosen.format;
   const offered = new Set(formats.map((format) => value("rtpmap", format)?.split("/")[0] ?? `payload ${format}`));
-  const taken = (codecs ?? Object.values(CODECS)).map((codec) => CODEC_NAMES[codec]).join(", ");
+  const taken = (codecs ?? [...CODECS.values()]).map((codec) => CODEC_NAMES[codec]).join(", ");
   throw new TruecastError("codec-unsupported", `The offer has no video codec that is taken here (${[...offered].slice(0, 10).join(", ")}); publish one of ${taken}.`);
 }
 
