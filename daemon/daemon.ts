@@ -217,7 +217,7 @@ async function startParts({ config, streams: configured, sources: configuredSour
         logLevel: config.log.level,
       }),
       onReport(report, component) {
-        if (report.type === "stats") for (const { decoded, discarded } of report.streams) sampling.noteFrames({ decoded, busy: discarded["analysis-busy"] ?? 0 });
+        if (report.type === "stats") for (const { decoded, discarded } of report.streams) sampling.noteFrames({ sampled: decoded - (discarded["sampling-reduced"] ?? 0), busy: discarded["analysis-busy"] ?? 0 });
         takeAnalysisReport(report, { component, registry, alerts, evidence, metrics, observe, broadcast: (update) => broadcast(() => update) });
       },
       onState: (name, state) => components.set(name, componentState(state)),

@@ -34,8 +34,8 @@ test("it falls when analysis leaves out a fifth of the frames, whatever inferenc
   const control = new SamplingControl();
   const second = (busy: number): void => {
     // Two analysis processes report on their own.
-    control.noteFrames({ decoded: 20, busy });
-    control.noteFrames({ decoded: 20, busy: 0 });
+    control.noteFrames({ sampled: 20, busy });
+    control.noteFrames({ sampled: 20, busy: 0 });
     control.update(calm);
   };
   for (let seconds = 0; seconds < 10; seconds++) second(8);
@@ -44,6 +44,19 @@ test("it falls when analysis leaves out a fifth of the frames, whatever inferenc
   expect(control.samplingFps).toBe(10);
   second(9);
   expect(control.samplingFps).toBe(5);
+});
+
+test("the fifth is one of the frames that are sampled, at a reduced rate too: what still falls behind there does not rise", () => {
+  const control = new SamplingControl();
+  feed(control, overload, 2);
+  for (let seconds = 0; seconds < 20; seconds++) {
+    // 40 decoded in that second, of which analysis was given 20.
+    control.noteFrames({ sampled: 40 / control.divisor, busy: control.divisor === 2 ? 6 : 0 });
+    control.update(calm);
+    expect(control.samplingFps).toBeLessThan(10);
+    if (control.divisor === 4) return;
+  }
+  throw new Error("it did not fall further");
 });
 
 test("a rise that fails soon makes the next one wait twice as long, until one has lasted", () => {

@@ -16,7 +16,8 @@ export interface LoadSample {
 
 /** Frames of one second in the analysis processes. */
 export interface FrameLoad {
-  readonly decoded: number;
+  /** Given to analysis; those left out because sampling is reduced do not count. */
+  readonly sampled: number;
   /** Of these, left out because a newer one came before they were taken up. */
   readonly busy: number;
 }
@@ -38,7 +39,7 @@ export class SamplingControl {
   #divisor: SamplingDivisor = 1;
   #troubled = 0;
   #calm = 0;
-  #frames = { decoded: 0, busy: 0 };
+  #frames = { sampled: 0, busy: 0 };
   #secondsToRise = SECONDS_TO_RISE;
   #sinceRise = Number.POSITIVE_INFINITY;
 
@@ -51,17 +52,17 @@ export class SamplingControl {
   }
 
   /** Counts what an analysis process said of its streams, for the next update. */
-  noteFrames({ decoded, busy }: FrameLoad): void {
-    this.#frames.decoded += decoded;
+  noteFrames({ sampled, busy }: FrameLoad): void {
+    this.#frames.sampled += sampled;
     this.#frames.busy += busy;
   }
 
   /** @returns true when the divisor changed. */
   update(load: LoadSample): boolean {
-    const { decoded, busy } = this.#frames;
-    this.#frames = { decoded: 0, busy: 0 };
+    const { sampled, busy } = this.#frames;
+    this.#frames = { sampled: 0, busy: 0 };
     this.#sinceRise++;
-    const troubled = load.discarded > 0 || load.oldestWaitMs > OVERLOADED_WAIT_MS || busy > OVERLOADED_FRAMES_RATIO * decoded;
+    const troubled = load.discarded > 0 || load.oldestWaitMs > OVERLOADED_WAIT_MS || busy > OVERLOADED_FRAMES_RATIO * sampled;
     const calm = !troubled && load.busyRatio < CALM_BUSY_RATIO;
     this.#troubled = troubled ? this.#troubled + 1 : 0;
     this.#calm = calm ? this.#calm + 1 : 0;
