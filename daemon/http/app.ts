@@ -16,6 +16,7 @@ import { registerRoutes } from "./routes.ts";
 import { SECURITY_HEADERS } from "./security-headers.ts";
 import { registerSignInRoutes } from "./sign-in-routes.ts";
 import { registerTokenRoutes } from "./token-routes.ts";
+import { buildValidator } from "./validation.ts";
 import type { HttpEvent, HttpSource } from "./source.ts";
 
 declare module "fastify" {
@@ -67,6 +68,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
       // Any other protocol is ignored and the request answered as it stands (RFC 9110 section 7.8).
       shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
     },
+    schemaController: { compilersFactory: { buildValidator } },
     ajv: { customOptions: { coerceTypes: true, useDefaults: true, removeAdditional: false, allErrors: false, verbose: true } },
     schemaErrorFormatter: (errors, where) => new TruecastError("request-invalid", describeViolation(errors, where === "querystring" ? "query" : where)),
     frameworkErrors: (error, _request, reply) => {

@@ -65,7 +65,7 @@ test("what is held answers 409, a disk that fails 503, each with its reason", as
 
 test("bodies and queries that are not as documented are refused, and reach nobody", async () => {
   const { url, asked } = await serve();
-  for (const body of ["{}", '{"held":"maybe"}', '{"held":true,"why":"x"}', "[]", "no json"]) expect([body, (await ask(url, `${PATH}/hold`, { method: "PUT", headers: json, body })).status]).toEqual([body, 400]);
+  for (const body of ["{}", '{"held":"maybe"}', '{"held":null}', '{"held":0}', '{"held":"false"}', '{"held":true,"why":"x"}', "[]", "no json"]) expect([body, (await ask(url, `${PATH}/hold`, { method: "PUT", headers: json, body })).status]).toEqual([body, 400]);
   for (const path of [`${PATH}?alert=maybe`, `${PATH}?everything=true`, "/api/v1/streams/UPPER/evidence"]) expect([path, (await ask(url, path, { method: "DELETE" })).status]).toEqual([path, 400]);
   expect(asked).toEqual([]);
 });

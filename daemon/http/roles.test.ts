@@ -38,6 +38,16 @@ describe("the table of roles", () => {
   });
 });
 
+test("streams or an end that are not what the schema says make no token, least of all one of all streams without end", async () => {
+  await using server = await startTestServer();
+  const post = (change: object) => ask(server.http.url, "/api/v1/tokens", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ name: "guest", role: "viewer", ...change }) });
+  for (const change of [{ streams: "" }, { streams: 0 }, { streams: false }, { streams: [] }, { streams: "studio-a" }, { streams: [1] }, { expiresAt: "" }, { expiresAt: false }, { expiresAt: "1" }, { name: 7 }]) {
+    expect([change, (await post(change)).status]).toEqual([change, 400]);
+  }
+  expect(server.access.tokens.list()).toEqual([]);
+  expect((await post({ streams: null, expiresAt: null })).status).toBe(201);
+});
+
 describe("with a token of each role", () => {
   let server: TestServer;
   const secrets = new Map<Role, string>();
