@@ -1,5 +1,5 @@
 /** What the HTTP interface asks about evidence: the evidence itself and, where an incident is to be erased, its alert in the store. */
-import { TruecastError } from "../pipelines/errors.ts";
+import { errorCodeOf, TruecastError } from "../pipelines/errors.ts";
 import type { EvidenceKeeper } from "./evidence/evidence.ts";
 import type { HttpSource } from "./http/source.ts";
 import type { AccessControl } from "./access-control.ts";
@@ -22,17 +22,24 @@ export function createEvidencePages({ evidence, store, audit }: EvidencePagesOpt
     evidence: (alert) => evidence?.evidenceOf(alert) ?? null,
     evidenceFile: (alert, name) => evidence?.fileOf(alert, name) ?? null,
     async holdEvidence(alert, held, author) {
+      const wasHeld = keeper().evidenceOf(alert)?.held === true;
+      // What protects is not undone by a record that fails, what takes protection away is not done without one.
+      if (wasHeld && !held) audit.append(author, { action: "evidence.released", object: `alert:${alert}` });
       await keeper().hold(alert, held);
-      audit.append(author, { action: held ? "evidence.held" : "evidence.released", object: `alert:${alert}` });
+      if (!wasHeld && held) audit.append(author, { action: "evidence.held", object: `alert:${alert}` });
     },
     async removeEvidence(alert, { withAlert }, author) {
       const row = withAlert ? store.alert(alert) : null;
       if (row !== null && row.state !== "resolved") throw new TruecastError("conflict", `Alert ${alert} is still open.`);
-      const state = evidence?.evidenceOf(alert)?.state ?? "deleted";
-      const hasEvidence = state !== "deleted";
-      if (!hasEvidence && row === null) throw new TruecastError("not-found", `There is nothing to delete of an alert ${JSON.stringify(alert)}.`);
+      const state = evidence?.evidenceOf(alert)?.state ?? null;
+      if ((state === null || state === "deleted") && row === null) throw new TruecastError("not-found", `There is nothing to delete of an alert ${JSON.stringify(alert)}.`);
       audit.append(author, { action: "evidence.delete-requested", object: `alert:${alert}`, detail: { withAlert } });
-      if (hasEvidence) await keeper().remove(alert);
+      // Nothing known is not nothing there: with a folder that cannot be opened it may be under legal hold.
+      if (evidence !== null && state !== "deleted") {
+        await evidence.remove(alert).catch((error: unknown) => {
+          if (state !== null || errorCodeOf(error) !== "not-found") throw error;
+        });
+      }
       if (withAlert) store.eraseAlerts([alert]);
     },
     async removeStreamEvidence(stream, { withAlerts }, author) {
