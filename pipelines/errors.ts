@@ -51,7 +51,7 @@ export const ERROR_CODES = {
   "unauthorized": "A valid token is required.",
   "forbidden": "The Origin or Host of the request is not allowed, or it lacks the token against forged requests.",
   "role-insufficient": "The token is valid but its role or its streams do not suffice.",
-  "too-many-attempts": "Too many wrong tokens came from one address.",
+  "too-many-attempts": "Too many wrong tokens came from one address, or too many sessions were begun with one token.",
   "delivery-failed": "A receiver of alert events answered that it did not take one.",
   "store-failed": "The alert store could not commit.",
   "evidence-failed": "Evidence could not be written, read or proved.",

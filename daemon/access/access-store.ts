@@ -38,7 +38,8 @@ export interface TokenStore {
 }
 
 export interface AccessStore extends TokenStore {
-  addSession(session: KeptSession, digest: Buffer, most: number): void;
+  /** Beyond as many in all or of its actor, the least recently used ones go. */
+  addSession(session: KeptSession, digest: Buffer, most: { readonly all: number; readonly ofActor: number }): void;
   sessionByDigest(digest: Buffer): KeptSession | null;
   sessionSeen(digest: Buffer, atMs: number): void;
   removeSession(digest: Buffer): boolean;

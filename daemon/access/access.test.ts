@@ -211,12 +211,33 @@ describe("a session", () => {
 
   test("of the least recent use makes room when there are too many", () => {
     const add = (number: number, seenAt: number) =>
-      store.addSession({ tokenId: null, actor: "x", name: "x", role: "viewer", streams: null, createdAt: 0, seenAt, expiresAt: 9_999 }, Buffer.from([number]), 2);
+      store.addSession({ tokenId: null, actor: "x", name: "x", role: "viewer", streams: null, createdAt: 0, seenAt, expiresAt: 9_999 }, Buffer.from([number]), { all: 2, ofActor: 2 });
     add(1, 20);
     add(2, 10);
     add(3, 30);
     expect([1, 2, 3].map((number) => store.sessionByDigest(Buffer.from([number])) !== null)).toEqual([true, false, true]);
     expect(store.removeEndedSessions({ seenBeforeMs: 25, nowMs: 0 })).toBe(1);
+  });
+
+  test("begun again and again with one token ends those of that token alone, and is held off before it fills the record", async () => {
+    await using access = start();
+    const other = begin(access, make(access, { name: "someone" }).secret);
+    const { token, secret } = make(access, { name: "loop" });
+    const first = begin(access, secret);
+    const loop = (times: number) => Array.from({ length: times }, () => access.signIn(secret, "192.0.2.1"));
+    expect(new Set(loop(99).map(({ kind }) => kind))).toEqual(new Set(["begun"]));
+    expect(access.signIn(secret, "192.0.2.1")).toEqual({ kind: "limited", retryAfterSeconds: 60 });
+    nowMs += 2 * 60_000 - 1_000;
+    expect(loop(3).map(({ kind }) => kind)).toEqual(["begun", "limited", "limited"]);
+    expect(store.auditPage({ limit: 500, actor: `token:${token.id}` }).entries).toHaveLength(101);
+    // Whatever it began, it is still let in with the token itself.
+    expect(bearer(access, secret).kind).toBe("granted");
+    for (let minute = 0; minute < 100; minute++) {
+      nowMs += 60_000;
+      cookie(access, other.secret);
+      begin(access, secret);
+    }
+    expect([cookie(access, first.secret).kind, cookie(access, other.secret).kind]).toEqual(["wrong", "granted"]);
   });
 });
 

@@ -40,7 +40,7 @@ export type Authentication =
   | { readonly kind: "granted"; readonly principal: Principal }
   | { readonly kind: "missing" }
   | { readonly kind: "wrong" }
-  /** Too many wrong ones from there: nothing was looked at. */
+  /** Too many wrong ones from there, and nothing was looked at; or too many sessions begun with one token. */
   | { readonly kind: "limited"; readonly retryAfterSeconds: number };
 
 export interface BegunSession {
@@ -63,7 +63,10 @@ export interface Access extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const MAX_SESSIONS = 10_000;
+/** In all, and of one token: whoever signs in again and again ends sessions of that token alone. */
+const MAX_SESSIONS = { all: 10_000, ofActor: 200 };
+/** Each begun session is a row of a record that nothing is removed from, in the file that alerts go into. */
+const SIGN_IN_LIMITS = { burst: 100, refillMs: 60_000, globalBurst: 1_000, globalRefillMs: 6_000, maxAddresses: 2_000 };
 const HOUR_MS = 3_600_000;
 /** How exactly the use of a session is known. */
 const SEEN_MS = 60_000;
@@ -75,6 +78,7 @@ export function startAccess(options: AccessOptions, signal?: AbortSignal): Acces
   const { store, configuredToken, log, now = Date.now, limiter = createAttemptLimiter() } = options;
   const tokens = createTokens({ store, now });
   const audit = createAudit({ store, now });
+  const signIns = createAttemptLimiter(SIGN_IN_LIMITS);
   const configuredDigest = configuredToken === null ? null : secretDigest(configuredToken);
   let tokensWereMade = false;
   let limitedRecords = { hour: 0, addresses: new Set<string>() };
@@ -115,9 +119,9 @@ export function startAccess(options: AccessOptions, signal?: AbortSignal): Acces
     }
     const atMs = now();
     const waitMs = limiter.waitMs(address, atMs);
-    if (waitMs !== null) return { kind: "limited", retryAfterSeconds: Math.ceil(waitMs / 1_000) };
+    if (waitMs !== null) return limited(waitMs);
     if (configured) return granted(CONFIGURED);
-    if (limiter.failed(address, atMs)) recordLimited(address, atMs);
+    if (limiter.spend(address, atMs)) recordLimited(address, atMs);
     return { kind: "wrong" };
   }
 
@@ -215,7 +219,12 @@ export function startAccess(options: AccessOptions, signal?: AbortSignal): Acces
       const { principal } = outcome;
       // The dashboard shows verdicts, and a publisher is told none.
       if (principal.role === "publisher") return { kind: "no-session", role: principal.role };
-      return { kind: "begun", session: begin(principal, address) };
+      const atMs = now();
+      const waitMs = signIns.waitMs(principal.actor, atMs);
+      if (waitMs !== null) return limited(waitMs);
+      const session = begin(principal, address);
+      signIns.spend(principal.actor, atMs);
+      return { kind: "begun", session };
     },
     signOut({ actor, name, credential }, address) {
       if (credential.kind !== "session") return;
@@ -236,6 +245,10 @@ export function startAccess(options: AccessOptions, signal?: AbortSignal): Acces
 
 const CONFIGURED: Principal = { actor: "configured-token", name: "configured token", role: "admin", streams: null, expiresAt: null, credential: { kind: "configured-token" } };
 const LOOPBACK: Principal = { actor: "loopback", name: "this machine", role: "admin", streams: null, expiresAt: null, credential: { kind: "loopback" } };
+
+function limited(waitMs: number): Extract<Authentication, { kind: "limited" }> {
+  return { kind: "limited", retryAfterSeconds: Math.ceil(waitMs / 1_000) };
+}
 
 function pick({ actor, name, role, streams }: KeptSession): Pick<Principal, "actor" | "name" | "role" | "streams"> {
   return { actor, name, role, streams };

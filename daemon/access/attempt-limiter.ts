@@ -15,10 +15,10 @@ export interface AttemptLimits {
 export const DEFAULT_ATTEMPT_LIMITS: AttemptLimits = { burst: 10, refillMs: 6_000, globalBurst: 200, globalRefillMs: 500, maxAddresses: 10_000 };
 
 export interface AttemptLimiter {
-  /** Milliseconds until another attempt is looked at, or null when it is looked at now. */
+  /** Milliseconds until another attempt is looked at, or null when it is looked at now. @param address or any other name under which attempts are counted */
   waitMs(address: string, nowMs: number): number | null;
-  /** @returns true when this one used up what the address had. */
-  failed(address: string, nowMs: number): boolean;
+  /** Counts an attempt. @returns true when it used up what the address had. */
+  spend(address: string, nowMs: number): boolean;
   readonly addresses: number;
 }
 
@@ -45,7 +45,7 @@ export function createAttemptLimiter(limits: AttemptLimits = DEFAULT_ATTEMPT_LIM
       const wait = Math.max(own === undefined ? 0 : waitOf(own, limits, nowMs), waitOf(everyone, forAll, nowMs));
       return wait > 0 ? wait : null;
     },
-    failed(address, nowMs) {
+    spend(address, nowMs) {
       const group = addressGroup(address);
       const own = buckets.get(group) ?? { debtMs: 0, atMs: nowMs };
       buckets.delete(group);
@@ -61,8 +61,10 @@ export function createAttemptLimiter(limits: AttemptLimits = DEFAULT_ATTEMPT_LIM
   };
 }
 
-function debtOf({ debtMs, atMs }: Bucket, nowMs: number): number {
-  return Math.max(0, debtMs - Math.max(0, nowMs - atMs));
+/** A wall clock that was set back pays off nothing, but goes on from there: nobody waits until it is where it was. */
+function debtOf(bucket: Bucket, nowMs: number): number {
+  bucket.atMs = Math.min(bucket.atMs, nowMs);
+  return Math.max(0, bucket.debtMs - (nowMs - bucket.atMs));
 }
 
 function waitOf(bucket: Bucket, { burst, refillMs }: Allowance, nowMs: number): number {

@@ -41,7 +41,7 @@ export function passGate({ kind, headers, peer }: Caller, access: RouteAccess, {
   if (access.role === "public") return { kind: "passed", principal: null, client };
 
   const isLocal = isLoopback(rules.boundHost) && isLoopbackHost(host) && !client.isForwarded;
-  const outcome = authority.authenticate({ bearer: bearerOf(headers), session: sessionOf(headers), address: client.address, isLocal });
+  const outcome = authority.authenticate({ bearer: bearerOf(headers), session: sessionOf(headers, client), address: client.address, isLocal });
   if (outcome.kind !== "granted") return turnAway(outcome);
   const { principal } = outcome;
   const { credential } = principal;
@@ -61,7 +61,7 @@ export function passGate({ kind, headers, peer }: Caller, access: RouteAccess, {
 export function turnAway(outcome: Turned): Extract<Passage, { kind: "refused" }> {
   if (outcome.kind !== "limited") return refuse("token", problem(401, "unauthorized", "A valid token is demanded: as `Authorization: Bearer …`, or by signing in to the dashboard."));
   const seconds = Math.max(1, outcome.retryAfterSeconds);
-  return refuse("attempts", problem(429, "too-many-attempts", `Too many wrong tokens came from there: try again in ${seconds} s.`), { "retry-after": String(seconds) });
+  return refuse("attempts", problem(429, "too-many-attempts", `Too many wrong tokens came from there, or too many sessions were begun with this one: try again in ${seconds} s.`), { "retry-after": String(seconds) });
 }
 
 function refuse(refusal: Refusal, body: Problem, headers: Readonly<Record<string, string>> = {}): Extract<Passage, { kind: "refused" }> {

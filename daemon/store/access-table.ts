@@ -41,8 +41,8 @@ export interface AccessTable {
   tokenUsed(id: string, atMs: number): void;
   /** Takes out the oldest tokens that have ended. @returns how many */
   removeEndedTokens(nowMs: number, batch: number): number;
-  /** Takes the place of the least recently used one when there are `most` of them. */
-  addSession(session: StoredSession, digest: Buffer, most: number): void;
+  /** Beyond as many in all or of its actor, the least recently used ones go. */
+  addSession(session: StoredSession, digest: Buffer, most: { readonly all: number; readonly ofActor: number }): void;
   sessionByDigest(digest: Buffer): StoredSession | null;
   sessionSeen(digest: Buffer, atMs: number): void;
   /** False when there was none. */
@@ -69,9 +69,9 @@ export function createAccessTable(database: DatabaseSync, { read, write }: Acces
   const removeEnded = database.prepare(
     "DELETE FROM access_tokens WHERE id IN (SELECT id FROM access_tokens WHERE revoked_at IS NOT NULL OR expires_at <= :now ORDER BY coalesce(revoked_at, expires_at) LIMIT :batch)",
   );
-  const countSessions = database.prepare("SELECT count(*) AS n FROM access_sessions");
   const addSession = database.prepare("INSERT INTO access_sessions (digest, token_id, actor, name, role, streams, created_at, seen_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  const dropLeastUsed = database.prepare("DELETE FROM access_sessions WHERE digest IN (SELECT digest FROM access_sessions ORDER BY seen_at LIMIT ?)");
+  const dropLeastUsed = database.prepare("DELETE FROM access_sessions WHERE digest IN (SELECT digest FROM access_sessions ORDER BY seen_at DESC LIMIT -1 OFFSET ?)");
+  const dropLeastUsedOf = database.prepare("DELETE FROM access_sessions WHERE digest IN (SELECT digest FROM access_sessions WHERE actor = ? ORDER BY seen_at DESC LIMIT -1 OFFSET ?)");
   const session = database.prepare("SELECT * FROM access_sessions WHERE digest = ?");
   const seen = database.prepare("UPDATE access_sessions SET seen_at = ? WHERE digest = ?");
   const removeSession = database.prepare("DELETE FROM access_sessions WHERE digest = ?");
@@ -92,8 +92,8 @@ export function createAccessTable(database: DatabaseSync, { read, write }: Acces
     removeEndedTokens: (nowMs, batch) => write(() => Number(removeEnded.run({ now: nowMs, batch }).changes)),
     addSession(added, digest, most) {
       write(() => {
-        const beyond = Number(countSessions.get()?.["n"]) + 1 - most;
-        if (beyond > 0) dropLeastUsed.run(beyond);
+        dropLeastUsedOf.run(added.actor, most.ofActor - 1);
+        dropLeastUsed.run(most.all - 1);
         addSession.run(digest, added.tokenId, added.actor, added.name, added.role, listText(added.streams), added.createdAt, added.seenAt, added.expiresAt);
       });
     },
