@@ -5,9 +5,9 @@ const SESSION = "truecast_session";
 /** Browsers take a cookie of this name only from HTTPS, for this host alone: no neighbouring host can plant one. */
 const HOST_PREFIX = "__Host-";
 
-/** The values of both names, for a request may come over HTTPS or straight. */
-export function sessionOf(headers: IncomingHttpHeaders): string | null {
-  return cookieValue(headers.cookie, HOST_PREFIX + SESSION) ?? cookieValue(headers.cookie, SESSION);
+/** Over HTTPS only the name that no neighbour can plant counts. */
+export function sessionOf(headers: IncomingHttpHeaders, { isSecure }: { readonly isSecure: boolean }): string | null {
+  return cookieValue(headers.cookie, isSecure ? HOST_PREFIX + SESSION : SESSION);
 }
 
 export function sessionCookie(secret: string, { isSecure, maxAgeSeconds }: { readonly isSecure: boolean; readonly maxAgeSeconds: number }): string {

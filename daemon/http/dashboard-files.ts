@@ -1,12 +1,13 @@
 /** Serves the built dashboard, and exchanges the token of its first link for a cookie. */
 import { existsSync } from "node:fs";
+import type { IncomingHttpHeaders } from "node:http";
 import { join } from "node:path";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import type { Authority } from "./authority.ts";
 import { turnAway } from "./gate.ts";
 import { pageHeaders } from "./page-headers.ts";
-import { sendProblem } from "./problems.ts";
+import { problem, sendProblem } from "./problems.ts";
 import { begun } from "./sign-in-routes.ts";
 import type { HttpEvent } from "./source.ts";
 
@@ -36,6 +37,15 @@ export interface DashboardOptions {
 }
 
 /**
+ * Whether a browser opens a page. As a picture in anybody's page the link would use up, unseen, what its visitor's address
+ * may guess. Browsers say it wherever the connection can be trusted; others do not.
+ */
+function isVisit(headers: IncomingHttpHeaders): boolean {
+  const destination = headers["sec-fetch-dest"];
+  return destination === undefined || destination === "document";
+}
+
+/**
  * The page itself is public, for it holds no data; what it then asks of the API is not. That also lets a link with a
  * token work from another site: a SameSite=Strict cookie is not sent along such a navigation, but with the page's requests.
  */
@@ -46,6 +56,10 @@ export async function registerDashboard(app: FastifyInstance, { dashboardDir, au
   app.get<{ Querystring: { token?: string | string[] } }>("/", options, (request, reply) => {
     const given = request.query.token;
     if (given !== undefined) {
+      if (!isVisit(request.headers)) {
+        onEvent({ kind: "refused", reason: "origin" });
+        return sendProblem(reply, problem(403, "forbidden", "A link with a token is for opening, not for loading from another page."));
+      }
       const outcome = typeof given === "string" ? authority.signIn(given, request.client.address) : ({ kind: "wrong" } as const);
       if (outcome.kind === "begun") return begun(request, reply, outcome.session).redirect("/", 302);
       const refusal = outcome.kind === "no-session" ? null : turnAway(outcome);

@@ -38,9 +38,9 @@ export function registerSignInRoutes(app: FastifyInstance, { authority, onEvent 
       response: {
         201: answered("Session", "Signed in."),
         401: refused("The token is not valid."),
-        429: refused("Too many wrong tokens came from the client's address."),
         503: refused("The store could not keep the session."),
         ...refusals(`POST ${SESSION}`),
+        429: refused("Too many wrong tokens came from the client's address, or too many sessions were begun with this one."),
       },
     },
     handler(request, reply) {

@@ -44,6 +44,26 @@ describe("signing in", () => {
     ]);
   });
 
+  test("by a link is for opening: as a picture in somebody's page it is not looked at, and uses up nothing", async () => {
+    await using server = await startTestServer({ token: TOKEN });
+    for (let round = 0; round < 20; round++) {
+      const answer = await ask(server.http.url, "/?token=wrong", { headers: { "sec-fetch-dest": "image", "sec-fetch-mode": "no-cors", "sec-fetch-site": "cross-site" } });
+      expect([answer.status, (answer.json() as { code: string }).code]).toEqual([403, "forbidden"]);
+    }
+    const opened = await ask(server.http.url, `/?token=${TOKEN}`, { headers: { "sec-fetch-dest": "document", "sec-fetch-mode": "navigate", "sec-fetch-site": "cross-site" } });
+    expect([opened.status, opened.headers.location, cookieOf(opened)]).toEqual([302, "/", expect.stringMatching(/^truecast_session=/) as string]);
+  });
+
+  test("behind HTTPS a cookie without the prefix, which a neighbouring host can plant, counts for nothing", async () => {
+    await using server = await startTestServer({ token: TOKEN, allowedHosts: ["truecast.example.org"], trustedProxies: ["127.0.0.1"] });
+    const { cookie } = await signedIn(server);
+    const proxied = { host: "truecast.example.org", "x-forwarded-for": "192.0.2.7", "x-forwarded-proto": "https" };
+    const prefixed = `__Host-${cookie}`;
+    const statuses = await Promise.all([cookie, prefixed, `${cookie.replace(/=.*/, "=planted")}; ${prefixed}`].map(async (value) => (await ask(server.http.url, "/api/v1/streams", { headers: { ...proxied, cookie: value } })).status));
+    expect(statuses).toEqual([401, 200, 200]);
+    expect((await ask(server.http.url, "/api/v1/streams", { headers: { cookie: prefixed } })).status).toBe(401);
+  });
+
   test("signing out ends the session on the server and takes the cookie away", async () => {
     await using server = await startTestServer({ token: TOKEN });
     const { cookie, csrf } = await signedIn(server);
