@@ -1,5 +1,8 @@
 /** The built dashboard on the real HTTP server in real Chromium: signing in and out, and text from outside that would be script. */
+import { once } from "node:events";
 import { mkdir, rm } from "node:fs/promises";
+import { createServer, request as startRequest } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
@@ -98,7 +101,31 @@ describe("signing in", () => {
       await answered;
     }
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.getByRole("alert").getByText(/Too many wrong tokens came from your address\. Try again in [1-6] s\./).waitFor();
+    await page.getByRole("alert").getByText(/Too many wrong tokens came from your address, .*\. Try again in [1-6] s\./).waitFor();
+  });
+
+  it("says what is wrong behind a proxy that changes Host, whatever the token", { timeout: 120_000 }, async () => {
+    await using server = await startTestServer({ dashboardDir, token: "a-secret-that-people-chose" });
+    const proxy = createServer((request, response) => {
+      const passed = startRequest({ host: "127.0.0.1", port: server.http.port, method: request.method ?? "GET", path: request.url ?? "/", headers: { ...request.headers, host: `127.0.0.1:${server.http.port}`, "x-forwarded-for": "127.0.0.1" } }, (answer) => {
+        answer.pipe(response.writeHead(answer.statusCode ?? 500, answer.headers));
+      });
+      passed.on("error", () => response.destroy());
+      request.pipe(passed);
+    });
+    await once(proxy.listen(0, "127.0.0.1"), "listening");
+    const context = await browser.newContext();
+    try {
+      const page = await context.newPage();
+      await page.goto(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}/`);
+      await page.getByLabel("Access token").fill("a-secret-that-people-chose");
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByRole("alert").getByText(/^The daemon does not take this page for its own\. A proxy before it must pass on Host/).waitFor();
+    } finally {
+      await context.close();
+      proxy.closeAllConnections();
+      proxy.close();
+    }
   });
 
   it("is asked for again when the token is revoked while the page is open", { timeout: 120_000 }, async () => {

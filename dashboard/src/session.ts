@@ -6,6 +6,8 @@ export type SignInOutcome =
   | { readonly kind: "wrong" }
   /** The token is good, but not for looking at anything. */
   | { readonly kind: "no-viewer" }
+  /** Whatever the token: the daemon does not take this page for its own, as behind a proxy that changes Host. */
+  | { readonly kind: "not-its-page" }
   | { readonly kind: "limited"; readonly retryAfterSeconds: number }
   | { readonly kind: "unreachable" };
 
@@ -34,11 +36,16 @@ export async function signIn(token: string): Promise<SignInOutcome> {
     });
     if (response.ok) return { kind: "signed-in" };
     if (response.status === 429) return { kind: "limited", retryAfterSeconds: Number(response.headers.get("retry-after") ?? 60) };
-    if (response.status === 403) return { kind: "no-viewer" };
+    if (response.status === 403) return { kind: (await codeOf(response)) === "role-insufficient" ? "no-viewer" : "not-its-page" };
     return { kind: response.status < 500 ? "wrong" : "unreachable" };
   } catch {
     return { kind: "unreachable" };
   }
+}
+
+async function codeOf(response: Response): Promise<string | null> {
+  const body: unknown = await response.json();
+  return typeof body === "object" && body !== null && "code" in body && typeof body.code === "string" ? body.code : null;
 }
 
 /** @returns false when the daemon did not take it. Never throws. */

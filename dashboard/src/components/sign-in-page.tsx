@@ -86,8 +86,10 @@ function wordsOf(outcome: Exclude<SignInOutcome, { kind: "signed-in" }>): string
       return "This token is not valid: it may be mistyped, expired or revoked.";
     case "no-viewer":
       return "This token may publish, but not look.";
+    case "not-its-page":
+      return `The daemon does not take this page for its own. A proxy before it must pass on Host as it is (here ${window.location.host}).`;
     case "limited":
-      return `Too many wrong tokens came from your address. Try again in ${outcome.retryAfterSeconds} s.`;
+      return `Too many wrong tokens came from your address, or too many sessions were begun with this one. Try again in ${outcome.retryAfterSeconds} s.`;
     case "unreachable":
       return "The daemon does not answer. Try again.";
   }
