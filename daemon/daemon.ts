@@ -107,7 +107,6 @@ async function startParts({ config, streams: configured, sources: configuredSour
 
   const store = cleanUp.use("store", openStore({ path: join(config.dataDir, "truecast.db"), log }));
   components.set("store", { state: "ready", message: null });
-  cleanUp.use("retention", startRetention({ store, retentionDays: config.store.retentionDays, heldAlerts: () => evidence?.heldAlerts() ?? [], log }));
 
   const access = cleanUp.use("access", startAccessControl({ config, store, configuredToken: token, log }));
 
@@ -126,6 +125,8 @@ async function startParts({ config, streams: configured, sources: configuredSour
   const evidence = config.evidence.enabled
     ? cleanUp.use("evidence", await startDaemonEvidence({ config, model, modelDir, ruleOf, store, registry: () => registry, provider: () => inference.provider, tell: (stream, command) => analysis.tell(stream, command), metrics, log }))
     : null;
+  // It asks at once which alerts are held.
+  cleanUp.use("retention", startRetention({ store, retentionDays: config.store.retentionDays, heldAlerts: () => evidence?.heldAlerts() ?? [], log }));
   const alerts = cleanUp.use(
     "alerts",
     startAlertEngine({

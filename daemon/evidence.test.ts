@@ -55,6 +55,10 @@ afterAll(async () => {
   await rm(scratch, { recursive: true, force: true });
 });
 
+test("old alerts are removed from the first moment on, which asks what is held", () => {
+  expect(daemon.log.filter(({ msg }) => typeof msg === "string" && msg.includes("could not be removed"))).toEqual([]);
+});
+
 test("while an alert fires its evidence is recorded, and nothing is sealed", { timeout: 60_000 }, async () => {
   alert = await firing();
   expect(await evidenceOf(alert.id)).toMatchObject({ state: "recording", files: [], sealedAt: null });
