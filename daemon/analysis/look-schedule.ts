@@ -38,6 +38,11 @@ export class LookSchedule {
     if (looked !== undefined) looked.asked = true;
   }
 
+  /** It was seen, and has not ended. */
+  follows(trackId: number): boolean {
+    return this.#tracks.has(trackId);
+  }
+
   forget(trackId: number): void {
     this.#tracks.delete(trackId);
   }

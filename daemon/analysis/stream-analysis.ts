@@ -170,6 +170,8 @@ export class StreamAnalysis {
     const { trackId } = face;
     describe(frame, face.box).then(
       (descriptor) => {
+        // The track may have ended meanwhile, with the stream or alone: nothing would ever end what joined it.
+        if (!this.#looks.follows(trackId)) return;
         if (descriptor !== null) report({ type: "face", stream, trackId, ptsMs: frame.ptsMs, descriptor });
         else this.#looks.ask(trackId);
       },

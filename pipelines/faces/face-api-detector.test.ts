@@ -205,4 +205,19 @@ describe("descriptions", () => {
     await fragile.detect(frame, { search: [], around: faces });
     expect(await fragile.describe(frame, faces[0]!)).toHaveLength(128);
   }, 60_000);
+
+  test("that are late end no worker: they give way to detections for as long as those come", async () => {
+    const restarts: string[] = [];
+    await using slow = await startFaceApiDetector({
+      log,
+      describes: true,
+      timeoutMs: 1_000,
+      workerUrl: new URL("./testing/detector-worker-fixture.ts", import.meta.url),
+      onEvent: (event) => event.kind === "restarted" && restarts.push(event.cause),
+    });
+    const black = plainFrame(200, 200, 0);
+    black.rgb.fill(0);
+    expect(await slow.describe(black, { x: 50, y: 50, width: 100, height: 100 })).toHaveLength(128);
+    expect(restarts).toEqual([]);
+  }, 60_000);
 });

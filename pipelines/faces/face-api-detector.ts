@@ -61,7 +61,7 @@ type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 interface Pending {
   readonly resolve: (reply: FoundReply | DescribedReply) => void;
   readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly timer: NodeJS.Timeout | undefined;
 }
 
 type State =
@@ -188,7 +188,8 @@ export async function startFaceApiDetector(options: FaceDetectorOptions, signal?
   function request(worker: Worker, asked: WithoutId<DetectorRequest>, pixels: readonly Uint8Array[]): Promise<FoundReply | DescribedReply> {
     const id = nextId++;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      // A description gives way to detections for as long as they come: late, it is no sign of a hang, which they would find.
+      const timer = asked.kind === "describe" ? undefined : setTimeout(() => {
         if (state.kind === "running" && state.worker === worker) restart("timed-out");
       }, timeoutMs);
       pending.set(id, { resolve, reject, timer });
