@@ -25,11 +25,15 @@ export interface ClipPart {
   close(): Promise<void>;
 }
 
-/** What may wait for the disk. */
-const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
+export interface ClipPartOptions {
+  /** A keyframe. */
+  readonly first: KeptPacket;
+  /** What may wait for the disk; what a recording takes from the past waits for it all at once. */
+  readonly maxBacklogBytes: number;
+  readonly onProblem: (problem: RecordingProblem) => void;
+}
 
-/** @param first a keyframe */
-export function startClipPart(folder: string, index: number, { first, onProblem }: { readonly first: KeptPacket; readonly onProblem: (problem: RecordingProblem) => void }): ClipPart {
+export function startClipPart(folder: string, index: number, { first, maxBacklogBytes, onProblem }: ClipPartOptions): ClipPart {
   const { header } = first;
   const feed = decoderFeed(header.codec);
   const baseMs = first.packet.clockMs;
@@ -50,7 +54,7 @@ export function startClipPart(folder: string, index: number, { first, onProblem 
 
   const put = (bytes: Uint8Array): void => {
     if (state !== "open") return;
-    if (file.writableLength + bytes.length > MAX_BACKLOG_BYTES) {
+    if (file.writableLength + bytes.length > maxBacklogBytes) {
       state = "failed";
       onProblem("disk-slow");
       // What waits is still written.

@@ -1,6 +1,6 @@
 /** Recordings of real packets, made into clips by the real ffmpeg: what the recorder writes is what a player shows. */
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -162,4 +162,17 @@ test("a folder that cannot be written to is a problem, not a crash", async () =>
 test("an end that nobody recorded is answered", () => {
   create().end("unknown");
   expect(told).toEqual([{ incident: "unknown", problems: [] }]);
+});
+
+test("a past larger than what else may wait for the disk is no slow disk", async () => {
+  const [first] = stepsOf(await makeFlvTags({ seconds: 1, size: "64x64" }));
+  if (first === undefined) expect.fail();
+  const recorder = create({ ringBytes: 33_554_432 });
+  const payload = new Uint8Array(100_000);
+  // Ten seconds at 20 Mbit/s.
+  for (let frame = 0; frame < 250; frame++) recorder.packet({ ...first.packet, kind: frame % 25 === 0 ? "keyframe" : "inter", clockMs: frame * 40, payload }, first.header);
+  recorder.record(command({ fromPtsMs: 4_000 - 10_000 }));
+  await recorder.close();
+  expect(told).toEqual([{ incident: "one", problems: ["no-crops"] }]);
+  expect((await stat(join(folder, "part-0.flv"))).size).toBeGreaterThan(17_000_000);
 });

@@ -49,6 +49,8 @@ interface Recording {
 /** Each change of the stream's format begins a file; one that changes without end is left. */
 const MAX_PARTS = 8;
 const MAX_RECORDING_BYTES = 512 * 1024 * 1024;
+/** What may wait for the disk, past what the ring holds. */
+const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
 /** A stream that stands still must not keep its evidence open. */
 const AFTER_SLACK_MS = 2_000;
 
@@ -67,7 +69,11 @@ export function createEvidenceRecorder({ limits, inputSizePx, onRecorded }: Evid
       // Nothing decodes before a keyframe.
       if (kept.packet.kind !== "keyframe") return;
       if (recording.parts === MAX_PARTS) return void recording.problems.add("clip-broken");
-      recording.part = startClipPart(recording.folder, recording.parts++, { first: kept, onProblem: (problem) => recording.problems.add(problem) });
+      recording.part = startClipPart(recording.folder, recording.parts++, {
+        first: kept,
+        maxBacklogBytes: limits.ringBytes + MAX_BACKLOG_BYTES,
+        onProblem: (problem) => recording.problems.add(problem),
+      });
       recording.header = kept.header;
     }
     recording.part.write(kept);

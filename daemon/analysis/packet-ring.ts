@@ -10,6 +10,7 @@ export interface PacketRing {
   add(packet: ClockedPacket, header: VideoHeader): void;
   /** From the last keyframe at or before this position of the clock on, or from the oldest kept one. */
   from(clockMs: number): readonly KeptPacket[];
+  /** With what the packets take beside their payload. */
   readonly byteLength: number;
 }
 
@@ -18,6 +19,9 @@ interface Group {
   readonly startMs: number;
   byteLength: number;
 }
+
+/** What a packet takes beside its bytes, rounded up: a flood of empty ones must not fill the memory at no price. */
+const PACKET_BYTES = 512;
 
 export function createPacketRing({ maxMs, maxBytes }: { readonly maxMs: number; readonly maxBytes: number }): PacketRing {
   /** Each begins with a keyframe. */
@@ -35,8 +39,9 @@ export function createPacketRing({ maxMs, maxBytes }: { readonly maxMs: number; 
       // In a group that was dropped for its size: nothing of it can be decoded.
       if (group === undefined) return;
       group.packets.push({ packet, header });
-      group.byteLength += packet.payload.length;
-      byteLength += packet.payload.length;
+      const bytes = packet.payload.length + PACKET_BYTES;
+      group.byteLength += bytes;
+      byteLength += bytes;
       // The first group may go when the second already reaches back far enough.
       while ((groups[1]?.startMs ?? Number.POSITIVE_INFINITY) <= packet.clockMs - maxMs) dropFirst();
       while (byteLength > maxBytes) dropFirst();
