@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import type { FaceAlert } from "../protocol.ts";
@@ -80,4 +81,20 @@ test("alerts under legal hold outlive the store's own retention", async () => {
   store.commit([held, old].map((id) => ({ kind: "resolved", alert: alert(id, "gate"), atMs: 3_000 })));
   expect(store.prune({ resolvedBeforeMs: 10_000, unfiredBeforeMs: 10_000, keep: [held], batch: 10 })).toBe(1);
   expect([store.alert(held)?.id, store.alert(old)]).toEqual([held, null]);
+});
+
+test("bytes that another process's reading keeps on the disk are not called erased, and go when it is asked again", async () => {
+  const { store, folder } = await freshStore();
+  const erased = "3e3f0a1c-0001-4000-8000-aaaaaaaaaaaa";
+  store.commit([{ kind: "resolved", alert: alert(erased, "private-person"), atMs: 3_000 }]);
+  const reader = new DatabaseSync(join(folder, "truecast.db"), { readOnly: true });
+  onTestFinished(() => void (reader.isOpen && reader.close()));
+  reader.exec("BEGIN");
+  reader.prepare("SELECT count(*) FROM alerts").get();
+  expect(() => store.eraseAlerts([erased])).toThrow(expect.objectContaining({ code: "store-failed" }) as Error);
+  expect(await isOnDisk(folder, "private-person")).toBe(true);
+  reader.exec("COMMIT");
+  reader.close();
+  expect(store.eraseAlerts([erased])).toBe(0);
+  expect(await isOnDisk(folder, "private-person")).toBe(false);
 });

@@ -110,7 +110,7 @@ export function openStore(options: StoreOptions): Store {
     ...createSourceTable(database, { read, write }),
     ...createAccessTable(database, { read, write }),
     ...createAuditTable(database, { read, write }),
-    ...createErasure(database, { write }),
+    ...createErasure(database, { read, write }),
     atomically: write,
     ...eventTable,
     ...createDeliveryTable(database, { read, write }),
