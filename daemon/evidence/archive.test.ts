@@ -129,3 +129,14 @@ test("a key file that holds something else is refused by name", async () => {
   await writeFile(join(root, "signing-key.pem"), "not a key");
   await expect(freshArchive(root)).rejects.toMatchObject({ code: "evidence-failed", message: expect.stringContaining("signing-key.pem") as string });
 });
+
+test("one folder that cannot be brought in line with the log keeps no other from being opened", async () => {
+  const { archive, root } = await freshArchive();
+  const spoiled = await sealOne(archive, root);
+  const other = await sealOne(archive, root);
+  await archive.close();
+  await rm(join(spoiled.folder.path, "records.jsonl"));
+  await mkdir(join(spoiled.folder.path, "records.jsonl", "inside"), { recursive: true });
+  const again = await freshArchive(root);
+  expect([spoiled, other].map(({ folder }) => again.archive.get(folder.incident)?.manifest.incident)).toEqual([spoiled, other].map(({ folder }) => folder.incident));
+});

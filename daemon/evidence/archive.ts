@@ -67,7 +67,7 @@ export async function openArchive({ folder: root, version, log, now = Date.now }
   const sealed = new Map<string, SealedIncident>();
   const removals = new Map<string, { readonly at: number; readonly cause: RemovalCause }>();
   const linesOf = Map.groupBy(
-    records.lines.filter(({ record }) => record.kind !== "begin"),
+    records.takeLines().filter(({ record }) => record.kind !== "begin"),
     ({ record }) => (record.kind === "begin" ? "" : record.incident),
   );
   let bytes = 0;
@@ -105,7 +105,7 @@ export async function openArchive({ folder: root, version, log, now = Date.now }
     for (const folder of incidents) {
       const lines = linesOf.get(folder.incident) ?? [];
       if (removals.has(folder.incident)) {
-        await removeFolder(folder);
+        await mended(folder, () => removeFolder(folder));
         continue;
       }
       const manifest = parseManifest(await readFile(join(folder.path, MANIFEST_FILE), "utf8").catch(() => ""));
@@ -114,11 +114,19 @@ export async function openArchive({ folder: root, version, log, now = Date.now }
         continue;
       }
       const entry: SealedIncident = { folder, manifest, held: heldBy(lines), removed: removedBy(lines) };
-      for (const name of entry.removed) await rm(join(folder.path, name), { force: true });
-      await writeRecords(folder, lines);
+      await mended(folder, async () => {
+        for (const name of entry.removed) await rm(join(folder.path, name), { force: true });
+        await writeRecords(folder, lines);
+      });
       sealed.set(folder.incident, entry);
       bytes += bytesOf(entry);
     }
+    for (const incident of removals.keys()) linesOf.delete(incident);
+  }
+
+  /** What cannot be set right here, on a full disk or in a folder of another user, is tried again by the next start and keeps nothing else. */
+  async function mended(folder: IncidentFolder, work: () => Promise<void>): Promise<void> {
+    await work().catch((error: unknown) => log.error({ err: error, code: "evidence-failed", incident: folder.incident, path: folder.path }, "a folder of evidence could not be brought in line with the log"));
   }
 
   async function append(entry: LogEntry & { readonly incident: string }): Promise<readonly LogLine[]> {
@@ -155,7 +163,8 @@ export async function openArchive({ folder: root, version, log, now = Date.now }
         const folder = incidentFolder(root, { stream, incident, atMs: firedAt });
         await mkdir(dirname(folder.path), { recursive: true, mode: 0o700 });
         await rename(staging, folder.path);
-        await syncFolder(dirname(folder.path));
+        // The day's and the stream's own entries too, which may be new: after a power cut the record must not stand alone.
+        for (const parent of [dirname(folder.path), join(root, folder.day), root]) await syncFolder(parent);
         const entry: SealedIncident = { folder, manifest, held: heldBy(lines), removed: new Set() };
         sealed.set(incident, entry);
         bytes += bytesOf(entry);
@@ -188,6 +197,7 @@ export async function openArchive({ folder: root, version, log, now = Date.now }
           sealed.delete(incident);
           removals.set(incident, { at: now(), cause });
           bytes -= before;
+          linesOf.delete(incident);
           await removeFolder(entry.folder);
           return;
         }

@@ -16,8 +16,8 @@ export interface LogHead {
 }
 
 export interface EvidenceLog {
-  /** In order. */
-  readonly lines: readonly LogLine[];
+  /** What the log held when it was opened, in order, once: it grows for ever, so whoever asks keeps of it what is needed. */
+  takeLines(): readonly LogLine[];
   /** Appends durably; calls take their turn. @throws the system's error, and nothing is appended then */
   append(entry: LogEntry): Promise<LogLine>;
   close(): Promise<void>;
@@ -47,7 +47,6 @@ export async function openEvidenceLog({ folder, key, version, log, now }: Eviden
     await appendWhole(file, path, `${line.text}\n`, bytes);
     bytes += Buffer.byteLength(line.text) + 1;
     last = line;
-    lines.push(line);
     // Shipped with the log, so that there is a witness outside this disk.
     log.info({ seq: line.record.seq, sha256: line.sha256, kind: line.record.kind }, "evidence log");
     try {
@@ -68,7 +67,7 @@ export async function openEvidenceLog({ folder, key, version, log, now }: Eviden
   }
 
   return {
-    lines,
+    takeLines: () => lines.splice(0),
     append(entry) {
       const next = turn.then(() => write(entry));
       turn = next.catch(() => undefined);

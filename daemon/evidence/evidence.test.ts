@@ -1,7 +1,7 @@
 /** Evidence from the first transition to the last removal, with a recorder that writes real video; the disk fills up, processes die, years pass. */
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
@@ -301,4 +301,81 @@ test("a folder of recordings that says nothing of itself is cleared away", async
   await mkdir(join(root, "recording", randomUUID()), { recursive: true });
   await start({ root });
   await expect.poll(() => readdir(join(root, "recording"))).toEqual([]);
+});
+
+test("an alert that fires again as its recording ends, or after it, is not passed off as complete", { timeout: 60_000 }, async () => {
+  const harness = await start({ isDeaf: true });
+  const [late, later] = [alertOf(), alertOf()];
+  for (const alert of [late, later]) harness.keeper.onTransition({ alert });
+  await expect.poll(() => harness.commands.length).toBe(2);
+  for (const alert of [late, later]) {
+    await record(join(harness.root, "recording", alert.id));
+    harness.keeper.onTransition({ alert: ended(alert) });
+  }
+  // The recorder was through before the word to go on reached it.
+  harness.keeper.onTransition({ alert: late });
+  for (const { id } of [late, later]) harness.keeper.onRecorded(id, []);
+  harness.keeper.onTransition({ alert: later });
+  harness.keeper.onTransition({ alert: ended(late) });
+  for (const { id } of [late, later]) expect(await sealed(harness, id)).toMatchObject({ state: "incomplete", problems: [{ code: "fired-again" }], clips: [{ name: "clip.mp4" }] });
+  // Sealed evidence is not added to: that is counted.
+  harness.events.length = 0;
+  harness.keeper.onTransition({ alert: later, kind: "re-firing" });
+  expect(harness.events).toEqual([{ kind: "problem", problem: "fired-again" }]);
+});
+
+test("a score line that a power cut left full of zeros keeps neither its own incident nor another from being finished", { timeout: 60_000 }, async () => {
+  const first = await start({ isDeaf: true });
+  const alerts = [alertOf(), alertOf()];
+  for (const alert of alerts) first.keeper.onTransition({ alert });
+  for (const { id } of alerts) await expect.poll(() => readdir(join(first.root, "recording", id)).catch(() => []), until).toEqual(expect.arrayContaining(["incident.json", "scores.jsonl"]));
+  await first.keeper.close();
+  for (const { id } of alerts) await appendFile(join(first.root, "recording", id, "scores.jsonl"), `${"\0".repeat(100)}\n`);
+  const second = await start({ root: first.root });
+  for (const { id } of alerts) expect(await sealed(second, id)).toMatchObject({ problems: [{ code: "daemon-restarted" }] });
+  expect(JSON.parse(await readFile(second.keeper.fileOf(alerts[0]?.id ?? "", "scores.json")?.path ?? "", "utf8"))).toMatchObject({ points: [{ ptsMs: 8_000 }, {}, {}] });
+});
+
+test("an alert that fires for months does not fill the disk with scores", { timeout: 60_000 }, async () => {
+  const points = Array.from({ length: 30_000 }, (_, second) => pointOf(20_000 + second * 1_000));
+  const harness = await start({ isDeaf: true, scoresOf: () => points });
+  const alert = alertOf({ pendingAt: Date.now() - 500 });
+  harness.keeper.onTransition({ alert });
+  const lines = async (): Promise<number> => (await readFile(join(harness.root, "recording", alert.id, "scores.jsonl"), "utf8").catch(() => "")).split("\n").length - 1;
+  await expect.poll(lines, until).toBe(30_000);
+  harness.keeper.onScore("studio", pointOf(50_000_000));
+  await expect.poll(lines, until).toBe(14_400);
+  harness.keeper.onScore("studio", pointOf(50_001_000));
+  await expect.poll(lines, until).toBe(14_401);
+});
+
+test("while the folder cannot be used, nobody is told that there is no evidence and that nothing is held", { timeout: 60_000 }, async () => {
+  const first = await start();
+  const alert = await happen(first);
+  await first.keeper.hold(alert.id, true);
+  await first.keeper.close();
+  const key = await readFile(join(first.root, "signing-key.pem"));
+  await writeFile(join(first.root, "signing-key.pem"), "not a key");
+  const second = await start({ root: first.root, maintenanceMs: 100 });
+  for (const ask of [() => second.keeper.heldAlerts(), () => second.keeper.evidenceOf(alert.id), () => second.keeper.fileOf(alert.id, "report.json")]) expect(ask).toThrow(expect.objectContaining({ code: "evidence-failed" }) as Error);
+  await writeFile(join(first.root, "signing-key.pem"), key);
+  await expect.poll(() => second.keeper.stats().held, until).toBe(1);
+  expect([second.keeper.heldAlerts(), second.keeper.evidenceOf(alert.id)?.held]).toEqual([[alert.id], true]);
+});
+
+test("an incident that begins before the folder can be used is not cleared away once it can", { timeout: 60_000 }, async () => {
+  const root = await freshFolder();
+  await writeFile(join(root, "signing-key.pem"), "not a key");
+  const harness = await start({ root, maintenanceMs: 100 });
+  const alert = alertOf();
+  harness.keeper.onTransition({ alert });
+  await expect.poll(() => harness.commands.length).toBe(1);
+  // As if its note were still on its way to the disk.
+  await expect.poll(() => readdir(join(root, "recording", alert.id)), until).toEqual(expect.arrayContaining(["incident.json", "part-0.flv"]));
+  await rm(join(root, "recording", alert.id, "incident.json"));
+  await rm(join(root, "signing-key.pem"));
+  const after = await happen(harness);
+  harness.keeper.onTransition({ alert: ended(alert) });
+  expect(await sealed(harness, alert.id)).toMatchObject({ state: "complete", clips: [{ name: "clip.mp4" }] });
+  expect(after.id).not.toBe(alert.id);
 });

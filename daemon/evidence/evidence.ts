@@ -48,15 +48,15 @@ export type EvidenceEvent =
 
 export interface EvidenceKeeper extends AsyncDisposable {
   /** Every transition of every alert. */
-  onTransition(transition: { readonly alert: Alert }): void;
+  onTransition(transition: { readonly alert: Alert; readonly kind?: string }): void;
   onScore(stream: string, point: ScorePoint): void;
   /** The process that recorded is done with the incident. */
   onRecorded(incident: string, problems: readonly EvidenceProblem[]): void;
   /** The process that held these streams is gone. */
   onAnalysisLost(streams: readonly string[]): void;
-  /** Null when there never was any. */
+  /** Null when there never was any. @throws TruecastError evidence-failed while that cannot be known */
   evidenceOf(alert: string): Evidence | null;
-  /** Null when there is no such file, or no longer. */
+  /** Null when there is no such file, or no longer. @throws TruecastError evidence-failed while that cannot be known */
   fileOf(alert: string, name: string): { readonly path: string; readonly mediaType: string } | null;
   /** @throws TruecastError not-found, conflict, evidence-failed */
   hold(alert: string, held: boolean): Promise<void>;
@@ -64,7 +64,7 @@ export interface EvidenceKeeper extends AsyncDisposable {
   remove(alert: string): Promise<void>;
   /** What is held or being recorded stays. @throws TruecastError evidence-failed */
   removeStream(stream: string): Promise<{ readonly removed: readonly string[]; readonly kept: readonly string[] }>;
-  /** Alerts whose evidence is under legal hold. */
+  /** Alerts whose evidence is under legal hold. @throws TruecastError evidence-failed while that cannot be known: it is not none */
   heldAlerts(): readonly string[];
   stats(): { readonly bytes: number; readonly sealed: number; readonly held: number; readonly recording: number; readonly waiting: number };
   close(): Promise<void>;
@@ -88,6 +88,11 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceK
     if (finishing !== null || closing !== undefined) return;
     const next = live.values().find(({ phase }) => phase.kind === "waiting");
     if (next === undefined) return;
+    if (archive === null) {
+      // Nothing could be sealed, and a heat map a minute for nothing is no small work.
+      for (const incident of live.values()) if (incident.phase.kind === "waiting") incident.phase = { kind: "stuck" };
+      return;
+    }
     next.phase = { kind: "finishing" };
     finishing = finishOrKeep(next);
   }
@@ -150,26 +155,37 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceK
     }
   }
 
-  /** What an earlier run began. */
+  /** What an earlier run began; once the archive is open, which knows how far it came. */
   async function recover(): Promise<void> {
     for (const id of await namesIn(join(root, RECORDING_FOLDER))) {
-      const folder = join(root, RECORDING_FOLDER, id);
-      const note = await readNote(folder);
-      if (archive?.get(id) || note === null || !isIncidentId(id)) {
-        await rm(folder, { recursive: true, force: true });
-        continue;
+      try {
+        await recoverOne(id);
+      } catch (error) {
+        // One that cannot be read must not keep the others.
+        log.error({ err: error, code: errorCodeOf(error), alert: id }, "evidence that an earlier run left could not be finished; the next start tries again");
       }
-      if (live.has(id)) continue;
-      const staging = join(folder, FINISHED_FOLDER);
-      const manifest = (await archive?.interrupted(staging)) ?? null;
-      if (manifest !== null) {
-        await seal(id, staging, manifest);
-        continue;
-      }
-      const stored = options.alertOf(id);
-      await incidents.adopt(folder, note, stored?.rule === "manipulated-face" ? stored : note.alert);
     }
     work();
+  }
+
+  async function recoverOne(id: string): Promise<void> {
+    // Of this run: its note may not be written yet.
+    if (live.has(id)) return;
+    const folder = join(root, RECORDING_FOLDER, id);
+    const note = await readNote(folder);
+    if (live.has(id)) return;
+    if (opened().has(id) || note === null || !isIncidentId(id)) {
+      await rm(folder, { recursive: true, force: true });
+      return;
+    }
+    const staging = join(folder, FINISHED_FOLDER);
+    const manifest = await opened().interrupted(staging);
+    if (manifest !== null) {
+      await seal(id, staging, manifest);
+      return;
+    }
+    const stored = options.alertOf(id);
+    await incidents.adopt(folder, note, stored?.rule === "manipulated-face" ? stored : note.alert);
   }
 
   function maintain(): void {
@@ -183,9 +199,14 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceK
     }
     if (archive === null || closing !== undefined) return;
     for (const { incident, files, cause } of dueRemovals(archive.list(), { nowMs: now(), bytes: archive.bytes, limits })) {
-      await archive.remove(incident, { files, cause });
-      onEvent({ kind: "removed", cause });
-      log.info({ alert: incident, files, cause }, "evidence removed");
+      try {
+        await archive.remove(incident, { files, cause });
+        onEvent({ kind: "removed", cause });
+        log.info({ alert: incident, files, cause }, "evidence removed");
+      } catch (error) {
+        // Held since it was listed, or a folder that cannot be deleted: the others have their turn.
+        log.error({ err: error, code: errorCodeOf(error), alert: incident }, "evidence that is due could not be removed");
+      }
     }
     for (const incident of live.values()) if (incident.phase.kind === "stuck") incident.phase = { kind: "waiting" };
     work();
@@ -194,24 +215,23 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceK
   await mkdir(root, { recursive: true, mode: 0o700 }).catch((error: unknown) => log.error({ err: error, folder: root }, "the evidence folder cannot be made"));
   await open();
   const begun = setImmediate(() => {
-    maintaining = recover().catch((error: unknown) => log.error({ err: error }, "evidence that an earlier run left could not be finished"));
+    if (archive !== null) maintaining = recover().catch((error: unknown) => log.error({ err: error }, "evidence that an earlier run left could not be read; the next start tries again"));
     maintain();
   });
   const timer = setInterval(maintain, maintenanceMs);
 
   const keeper: EvidenceKeeper = {
-    onTransition: ({ alert }) => incidents.onTransition(alert),
+    onTransition: (transition) => incidents.onTransition(transition),
     onScore: (stream, point) => incidents.onScore(stream, point),
     onRecorded: (id, problems) => incidents.onRecorded(id, problems),
     onAnalysisLost: (streams) => incidents.onAnalysisLost(streams),
     evidenceOf(id) {
       const incident = live.get(id);
       if (incident !== undefined) return liveEvidence(incident);
-      const sealed = archive?.get(id) ?? null;
-      return evidenceOf(id, sealed, archive?.removalOf(id) ?? null);
+      return evidenceOf(id, opened().get(id), opened().removalOf(id));
     },
     fileOf(id, name) {
-      const sealed = archive?.get(id) ?? null;
+      const sealed = opened().get(id);
       return sealed === null ? null : fileIn(sealed, name);
     },
     hold: (id, held) => untilRecorded(id, () => opened().hold(id, held)),
@@ -232,7 +252,7 @@ export async function startEvidence(options: EvidenceOptions): Promise<EvidenceK
       }
       return { removed, kept };
     },
-    heldAlerts: () => (archive?.list() ?? []).filter(({ held }) => held).map(({ manifest }) => manifest.incident),
+    heldAlerts: () => opened().list().filter(({ held }) => held).map(({ manifest }) => manifest.incident),
     stats() {
       const sealed = archive?.list() ?? [];
       const waits = waiting();

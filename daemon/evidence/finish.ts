@@ -54,6 +54,8 @@ export async function finishIncident(options: FinishOptions): Promise<{ readonly
   if (options.heatMap) take(await worked(options, staging, "heat-map"));
 
   made.push(...(await writeScores(staging, options)));
+  // Told meanwhile.
+  for (const problem of options.problems) problems.add(problem);
   const sealedAt = now();
   await writeFile(join(staging, "report.json"), `${JSON.stringify(reportOf(options, { problems, sealedAt }), null, 2)}\n`);
   made.push({ name: "report.json", kind: "verdict", mediaType: "application/json", description: "The facts: alert, model with its hash, rule and thresholds in force, coverage, sampling, stream, version." });

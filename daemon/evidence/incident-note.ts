@@ -43,11 +43,24 @@ export async function appendScores(folder: string, points: readonly ScorePoint[]
   await appendFile(join(folder, SCORES_FILE), points.map((point) => `${JSON.stringify(point)}\n`).join(""), { mode: 0o600 });
 }
 
-/** Up to a line that a crash cut off. */
+/** In the place of all that were appended. */
+export async function rewriteScores(folder: string, points: readonly ScorePoint[]): Promise<void> {
+  await writeDurably(join(folder, SCORES_FILE), points.map((point) => `${JSON.stringify(point)}\n`).join(""));
+}
+
+/** Without what a crash cut off: half a line, or zeros where the disk had the length already and not the bytes. */
 export async function readScores(folder: string): Promise<readonly ScorePoint[]> {
   const text = await readFile(join(folder, SCORES_FILE), "utf8").catch(() => "");
   return text
     .split("\n")
     .slice(0, -1)
-    .map((line) => JSON.parse(line) as ScorePoint);
+    .flatMap((line) => pointIn(line) ?? []);
+}
+
+function pointIn(line: string): ScorePoint | null {
+  try {
+    return JSON.parse(line) as ScorePoint;
+  } catch {
+    return null;
+  }
 }

@@ -6,7 +6,7 @@ import type { Alert, FaceAlert, ScorePoint } from "../protocol.ts";
 import { isDiskFullCode } from "./durable-files.ts";
 import type { EvidenceOptions } from "./evidence.ts";
 import { RECORDING_FOLDER } from "./folders.ts";
-import { appendScores, type IncidentNote, readScores, writeNote } from "./incident-note.ts";
+import { appendScores, type IncidentNote, readScores, rewriteScores, writeNote } from "./incident-note.ts";
 import type { EvidenceProblem } from "./manifest.ts";
 import { createScoreLine, type ScoreLine } from "./score-line.ts";
 
@@ -31,10 +31,14 @@ export interface LiveIncident {
   phase: Phase;
   /** What is written by the daemon itself, in turn. */
   writing: Promise<void>;
+  /** Points in the folder's file, those left out of the line among them. */
+  written: number;
 }
 
 /** Recorded and waiting ones together; past it an incident goes without evidence, counted. */
 const MAX_LIVE = 64;
+/** An alert that fires for months must not fill the disk with scores that its line left out long ago; some megabytes. */
+const MAX_WRITTEN = 30_000;
 /** Past the time after an incident, for a recorder's last word. */
 const LAST_WORD_MS = 10_000;
 /** Scores and alerts carry wall time of the same moment, give or take. */
@@ -42,7 +46,7 @@ const SAME_MOMENT_MS = 1_000;
 
 export interface LiveIncidents {
   readonly all: ReadonlyMap<string, LiveIncident>;
-  onTransition(alert: Alert): void;
+  onTransition(transition: { readonly alert: Alert; readonly kind?: string }): void;
   onScore(stream: string, point: ScorePoint): void;
   onRecorded(id: string, problems: readonly EvidenceProblem[]): void;
   onAnalysisLost(streams: readonly string[]): void;
@@ -97,6 +101,7 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
       recorder: "starting",
       phase: { kind: "recording" },
       writing: Promise.resolve(),
+      written: 0,
     };
     live.set(alert.id, incident);
     const before = points.filter(({ ptsMs }) => ptsMs >= fromPtsMs);
@@ -111,8 +116,19 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
         problem(incident, "disk-full", `less than ${limits.minFreeBytes} bytes are free`);
       }
       await writeNote(incident.folder, note);
-      if (before.length > 0) await appendScores(incident.folder, before);
+      if (before.length > 0) await writeScores(incident, before);
     });
+  }
+
+  async function writeScores(incident: LiveIncident, points: readonly ScorePoint[]): Promise<void> {
+    if (incident.written + points.length > MAX_WRITTEN) {
+      const kept = incident.line.points;
+      await rewriteScores(incident.folder, kept);
+      incident.written = kept.length;
+      return;
+    }
+    await appendScores(incident.folder, points);
+    incident.written += points.length;
   }
 
   async function hasRoom(): Promise<boolean> {
@@ -161,7 +177,7 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
 
   return {
     all: live,
-    onTransition(alert) {
+    onTransition({ alert, kind }) {
       if (alert.rule !== "manipulated-face") return;
       const incident = live.get(alert.id);
       if (incident !== undefined && (incident.phase.kind === "recording" || incident.phase.kind === "ending")) {
@@ -169,13 +185,19 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
         for (const track of alert.tracks) incident.tracks.add(track);
         if (alert.state === "resolved") end(incident);
         else if (alert.state === "firing") resume(incident);
-      } else if (incident === undefined && alert.state === "firing" && !isSealed(alert.id)) begin(alert);
+      } else if (incident !== undefined && alert.state === "firing") {
+        problem(incident, "fired-again", "the alert fired again after its recording had ended");
+      } else if (alert.state === "firing" && !isSealed(alert.id)) begin(alert);
+      else if (kind === "re-firing") {
+        onEvent({ kind: "problem", problem: "fired-again" });
+        log.warn({ alert: alert.id, problem: "fired-again" }, "evidence: the alert fired again after its evidence was sealed; what follows is not recorded");
+      }
     },
     onScore(stream, point) {
       for (const incident of live.values()) {
         if (incident.alert.stream !== stream || !incident.tracks.has(point.track) || (incident.phase.kind !== "recording" && incident.phase.kind !== "ending")) continue;
         incident.line.add(point);
-        write(incident, () => appendScores(incident.folder, [point]));
+        write(incident, () => writeScores(incident, [point]));
       }
     },
     onRecorded(id, problems) {
@@ -183,6 +205,8 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
       if (incident === undefined) return;
       for (const code of problems) problem(incident, code, "told by the recorder");
       incident.recorder = "gone";
+      // The word to go on came when the recorder was through already.
+      if (incident.phase.kind === "recording") problem(incident, "fired-again", "the alert fired again as its recording ended");
       if (incident.phase.kind === "ending") enqueue(incident);
     },
     onAnalysisLost(streams) {
@@ -196,7 +220,7 @@ export function createLiveIncidents({ folder: root, limits, windowMs, tell, scor
     async adopt(folder, note, alert) {
       const line = createScoreLine();
       for (const point of await readScores(folder)) line.add(point);
-      const incident: LiveIncident = { alert, folder, note, tracks: new Set(alert.tracks), line, problems: new Set(), recorder: "gone", phase: { kind: "waiting" }, writing: Promise.resolve() };
+      const incident: LiveIncident = { alert, folder, note, tracks: new Set(alert.tracks), line, problems: new Set(), recorder: "gone", phase: { kind: "waiting" }, writing: Promise.resolve(), written: 0 };
       live.set(alert.id, incident);
       problem(incident, "daemon-restarted", "an earlier run left it unfinished");
     },

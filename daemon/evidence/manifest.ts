@@ -22,6 +22,7 @@ export const EVIDENCE_PROBLEMS = {
   "heat-map-skipped": "Too many incidents waited to be finished for a heat map of each.",
   "analysis-lost": "The process that held the stream ended; what it had recorded is kept.",
   "daemon-restarted": "Truecast ended during the incident; what it had recorded is kept.",
+  "fired-again": "The alert fired again after its recording had ended; what followed is not in it.",
   "scores-cut": "The score line is longer than is kept; its middle is left out.",
 } as const;
 export type EvidenceProblem = keyof typeof EVIDENCE_PROBLEMS;

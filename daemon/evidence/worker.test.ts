@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { readManifest } from "../../models/manifest.ts";
 import { freshFolder } from "./testing/sealed.ts";
 import { runWorker, type WorkerJob } from "./worker.ts";
@@ -52,4 +52,22 @@ test("crops that were not written to the end make no picture", { timeout: 60_000
   const job = await jobOf("media");
   await writeFile(join(job.recording, "crops.rgb"), Buffer.alloc(1_000));
   expect(await runWorker(job, { timeoutMs: 50_000 })).toEqual({ files: [], clips: [], problems: [] });
+});
+
+test("a process that cannot be started fails its work and nothing else", async () => {
+  const unhandled: Error[] = [];
+  const note = (error: Error): void => void unhandled.push(error);
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", note);
+  const { execPath } = process;
+  onTestFinished(() => {
+    process.execPath = execPath;
+    process.off("uncaughtException", note);
+    for (const listener of others) process.on("uncaughtException", listener);
+  });
+  process.execPath = "/nowhere/node";
+  await expect(runWorker(await jobOf("media"), { timeoutMs: 5_000 })).rejects.toThrow();
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  expect(unhandled).toEqual([]);
 });

@@ -49,6 +49,10 @@ export async function runWorker(job: WorkerJob, { timeoutMs, signal }: WorkerOpt
   child.on("message", (message) => {
     outcome = message as WorkerOutcome;
   });
+  // A process that cannot be started says so twice, of itself and of its channel; `once` below hears one of them.
+  child.on("error", (error) => {
+    complaint = `${complaint}${error.message} `.slice(-1_000);
+  });
   const kill = (): void => void child.kill("SIGKILL");
   const timer = setTimeout(kill, timeoutMs);
   signal?.addEventListener("abort", kill, { once: true });
