@@ -182,7 +182,7 @@ describe("text from outside", () => {
       source: {
         ...source,
         model: () => ({ ...MODEL, name: first, description: first, training: first, licence: first, provider: first }),
-        system: () => ({ ...SYSTEM, version: first, rtmpUrl: first, whipUrl: first, components: { [first]: { state: "down", restarts: 1, message: first } } }),
+        system: () => ({ ...SYSTEM, version: first, rtmpUrl: first, components: { [first]: { state: "down", restarts: 1, message: first } } }),
       },
     });
     const { secret } = server.access.tokens.create({ name: first, role: "admin" }, AUTHOR);
