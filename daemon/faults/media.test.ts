@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseExposition } from "../../scripts/bench/exposition.ts";
-import { seededRandom } from "../ingest/whip/testing/udp-relay.ts";
+import { seededRandom } from "../testing/seeded-random.ts";
 import type { Stream, StreamDetail, SystemStatus } from "../protocol.ts";
 import { type DaemonProcess, faceVideo, publish, type Publisher, startDaemonProcess } from "../testing/daemon-process.ts";
 import { childrenOf } from "../testing/processes.ts";

@@ -1,6 +1,6 @@
 /** Kills a whole daemon under a load of alerts, at random moments of every phase of its life, and looks after each kill what is left. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { seededRandom } from "../../ingest/whip/testing/udp-relay.ts";
+import { seededRandom } from "../../testing/seeded-random.ts";
 import type { Alert } from "../../protocol.ts";
 import { type KillLane, openKillLane, type RunningDaemon } from "./kill-lane.ts";
 import { type AlertListener, examineStore, listenForAlerts, type StoreReport, ToldAlerts } from "./told-alerts.ts";

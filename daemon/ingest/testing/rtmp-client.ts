@@ -131,6 +131,13 @@ export function commandMessage(name: string, ...values: AmfInput[]): Buffer {
   return rtmpMessage({ chunkStream: 3, type: 20, payload: amf0(name, ...values) });
 }
 
+export const CONNECT = commandMessage("connect", 1, { app: "live", tcUrl: "rtmp://127.0.0.1/live" });
+
+/** The shortest way from the handshake to a publisher. */
+export function publishCommands(key: string): Buffer {
+  return Buffer.concat([CONNECT, commandMessage("createStream", 2, null), commandMessage("publish", 3, null, key, "live")]);
+}
+
 export function amf0(...values: AmfInput[]): Buffer {
   return Buffer.concat(values.map(encode));
 }

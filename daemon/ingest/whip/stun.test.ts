@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { bindingSuccess, isSignedWith, readBindingRequest, roleConflict } from "./stun.ts";
 import { bindingRequest } from "./testing/stun-client.ts";
-import { seededRandom } from "./testing/udp-relay.ts";
+import { seededRandom } from "../../testing/seeded-random.ts";
 
 const PASSWORD = "the-password-of-a-session";
 const check = bindingRequest({ username: "local:remote", password: PASSWORD, transactionId: Buffer.from("b7e7a701bc34d686fa87dfae", "hex") });

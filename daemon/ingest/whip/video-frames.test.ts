@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { flvPayloads } from "./flv-payload.ts";
 import { createFrameAssembly } from "./video-frames.ts";
-import { seededRandom } from "./testing/udp-relay.ts";
+import { seededRandom } from "../../testing/seeded-random.ts";
 
 const hex = (text: string) => Buffer.from(text, "hex");
 let index = 0;

@@ -3,11 +3,11 @@ import { connect } from "node:net";
 import { once } from "node:events";
 import { createSocket } from "node:dgram";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { seededRandom } from "../../testing/seeded-random.ts";
 import { type IngestChild, startIngestChild } from "../testing/ingest-child.ts";
 import { connectRtmp } from "../testing/rtmp-client.ts";
 import { VIDEO, changed, makeOffer, whipClient } from "./testing/offer.ts";
 import { bindingRequest } from "./testing/stun-client.ts";
-import { seededRandom } from "./testing/udp-relay.ts";
 import { type WhipPeer, startWhipPeer } from "./testing/whip-peer.ts";
 
 const streams = ["rtmp", "good", "hostile", "silent", "forger", "idle"].map((name) => ({ name, key: `secret-key-${name}` }));

@@ -1,6 +1,7 @@
 /** A stretch of network between publishers and the media socket: loses, repeats and reorders datagrams, the same ones in every run. */
 import { type Socket, createSocket } from "node:dgram";
 import { once } from "node:events";
+import { seededRandom } from "../../../testing/seeded-random.ts";
 
 export interface RelayFaults {
   /** Share of the datagrams towards the server. */
@@ -62,15 +63,4 @@ export async function startUdpRelay(): Promise<UdpRelay> {
       }
     },
   });
-}
-
-/** mulberry32. */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d_2b_79_f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
