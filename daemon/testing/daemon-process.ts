@@ -24,6 +24,8 @@ export interface DaemonProcess extends AsyncDisposable {
   /** Every log line so far, parsed. */
   readonly log: readonly Record<string, unknown>[];
   get<T>(path: string): Promise<T>;
+  /** Its exit code or signal; null while it runs. */
+  exit(): number | string | null;
   /** Process ids of the supervised children, by component. */
   childPid(component: string): number;
   stop(signal?: NodeJS.Signals): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly seconds: number }>;
@@ -61,6 +63,7 @@ export async function startDaemonProcess(config: Record<string, unknown> & { rea
       const response = await fetch(`${httpUrl}${path}`);
       return (await response.json()) as T;
     },
+    exit: () => child.exitCode ?? child.signalCode,
     childPid(component) {
       const entry = log.findLast((line) => line["msg"] === "child ready" && line["component"] === component);
       if (entry === undefined) throw new Error(`${component} was never ready`);
