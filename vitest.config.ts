@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
  * Each of them keeps both cores busy, or measures how soon something recovers: they come last, one at a time, so that they
  * neither starve others nor are starved.
  */
-const LASTING = ["daemon/faults/*.test.ts", "daemon/testing/fuzz/fuzz.test.ts", "daemon/testing/cycles/cycles.test.ts"];
+const LASTING = ["daemon/faults/*.test.ts", "daemon/testing/fuzz/fuzz.test.ts"];
 
 // Tests start real ffmpeg, real child processes and a real browser; on two cores they would starve
 // each other if every file ran at once.

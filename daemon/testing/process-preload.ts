@@ -46,7 +46,9 @@ function watch(path: string): void {
 
   process.on("SIGUSR2", () => {
     setFlagsFromString("--expose-gc");
-    const collectGarbage = runInNewContext("gc") as () => void;
+    const gc = runInNewContext("gc") as (options: { readonly type: string; readonly flavor: string }) => void;
+    // The heap also gives back the pages that it keeps for later.
+    const collectGarbage = () => gc({ type: "major", flavor: "last-resort" });
     // Buffers are freed by finalizers of the first one.
     collectGarbage();
     setImmediate(() => {

@@ -27,6 +27,8 @@ export interface WatchedDaemon extends AsyncDisposable {
   figures(): Promise<Figures>;
   /** The figures once no more descriptors and processes are there than before, and after that time in any case: idle connections of HTTP close on their own. */
   figuresAsBefore(before: Figures, timeoutMs: number): Promise<Figures>;
+  /** Of the witness, in words. */
+  lostByReason(): Promise<string>;
   /** Resolves once only the witness is left of all publishers; rejects with what is left after the time. */
   idle(timeoutMs: number): Promise<void>;
 }
@@ -143,6 +145,7 @@ export async function startWatchedDaemon(streams: readonly { readonly name: stri
         await delay(200);
       }
     },
+    lostByReason: () => lostByReason(daemon),
     async idle(timeoutMs) {
       const deadlineMs = performance.now() + timeoutMs;
       for (;;) {
@@ -160,6 +163,13 @@ export async function startWatchedDaemon(streams: readonly { readonly name: stri
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Frames that the daemon itself counts as lost, by reason. */
+async function lostByReason(daemon: DaemonProcess): Promise<string> {
+  const metrics = await (await fetch(`${daemon.httpUrl}/metrics`)).text();
+  const counts = [...metrics.matchAll(/^truecast_frames_lost_total\{(.*)\} (\d+)$/gm)].filter(([, labels]) => labels?.includes(`stream="${WITNESS.name}"`));
+  return counts.map(([, labels, value]) => `${/reason="([^"]*)"/.exec(labels ?? "")?.[1] ?? "?"} ${value}`).join(", ") || "none";
 }
 
 async function leftovers(daemon: DaemonProcess): Promise<string[]> {
