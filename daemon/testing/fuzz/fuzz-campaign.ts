@@ -53,8 +53,8 @@ const MAX_SUSPECTS = 200;
 const REPLAYS = 3;
 
 /**
- * What may stay after a run. Of what is in use, compiled code and caches of regular expressions and the like; resident memory has
- * besides what the allocators keep for later.
+ * What may stay after a run. Of what is in use, compiled code, caches of regular expressions and the like, and buffers with a bound that
+ * fill up: 17 MB in the daemon after 30,000 inputs, 23 MB after 300,000. Resident memory has besides what the allocators keep for later.
  */
 export const TOLERANCE = { liveRatio: 1.1, liveMb: 32, rssRatio: 1.25, rssMb: 64, descriptors: 0 } as const;
 export const MAX_LOST_SECONDS = 1;
